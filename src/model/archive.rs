@@ -1,0 +1,49 @@
+//! Reading what was stored: the side of every store that verify, report, diff and findings see.
+
+use std::io::Read;
+
+/// A store, read only. Paths are relative to the store's root, with `/`, e.g. `v1/log/prod-eu/000000000000.dsse.json`.
+pub trait Archive: Send + Sync {
+    /// Opens a stored file; `None` if there is none of that name.
+    fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, ArchiveError>;
+
+    /// The names directly under a folder, sorted; folders end in `/`. Empty if there is no such folder.
+    fn list(&self, folder: &str) -> Result<Vec<String>, ArchiveError>;
+
+    /// Where this is, for messages: a URL or a path.
+    fn location(&self) -> String;
+
+    /// The whole file, refused beyond `limit` bytes.
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let Some(file) = self.open(path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| ArchiveError::Io { path: path.to_owned(), reason: error.to_string() })?;
+        if bytes.len() as u64 > limit {
+            return Err(ArchiveError::TooLarge { path: path.to_owned(), limit });
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// A stored file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveError {
+    /// The disk or the network failed, or access was refused.
+    #[error("{path} cannot be read: {reason}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Larger than anything we would have written there.
+    #[error("{path} is larger than {limit} bytes, more than was ever written there")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
