@@ -1,4 +1,5 @@
-//! Reading what was stored: the side of every store that verify, report, diff and findings see.
+//! The two sides of every store: reading what was stored (verify, report, diff, findings) and
+//! adding to it (seal). There is no third: nothing is ever overwritten or deleted.
 
 use std::io::Read;
 
@@ -25,6 +26,48 @@ pub trait Archive: Send + Sync {
         }
         Ok(Some(bytes))
     }
+}
+
+/// A store that can be added to: create-only, so that nothing there ever changes.
+pub trait Sink: Send {
+    /// Writes a file that is not there yet. Equal bytes that are there already count as written.
+    fn put(&mut self, path: &str, bytes: &[u8]) -> Result<Put, SinkError>;
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The file is new.
+    Written,
+    /// The same bytes were there already.
+    AlreadyThere,
+}
+
+/// A file could not be added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// There is a file of that name with other bytes. It stays as it is.
+    #[error("{path} is there already with other bytes; nothing was overwritten")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// The store cannot be reached, or is full, for now: worth trying again later.
+    #[error("{path} cannot be stored now: {reason}")]
+    Away {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The store refused, or the name is not one of ours: trying again will not help.
+    #[error("{path} cannot be stored: {reason}")]
+    Refused {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
 }
 
 /// A stored file could not be read.

@@ -13,11 +13,12 @@ pub mod finding;
 pub mod gap;
 pub mod id;
 pub mod kind;
+pub mod manifest;
 pub mod resource;
 pub mod run;
 pub mod scope;
 
-pub use archive::{Archive, ArchiveError};
+pub use archive::{Archive, ArchiveError, Put, Sink, SinkError};
 pub use clock::{Clock, FixedClock};
 pub use control::{ControlStanding, ObjectiveCount, Standing, Strength, Tally};
 pub use coverage::{AccountCoverage, Cell, CellState, ControlTotal, Coverage, GapCount};
@@ -27,6 +28,10 @@ pub use finding::{Because, Finding, RestsOn, Severity, Verdict, WaiverRef};
 pub use gap::{Cause, Refusal};
 pub use id::{Account, AgentId, CatalogId, CheckId, ControlId, KindId, ObjectiveId, Provider, Region, RunId};
 pub use kind::{FieldDecl, FieldType, KindDecl, Span};
+pub use manifest::{
+    Assurance, Binary, CallStats, Calls, ClockCheck, Controls, Exclusion, ListedAccount, Listing, LockMode, Manifest,
+    Principal, Sample, Shard, Slot, Totals, VerdictCounts,
+};
 pub use resource::{Field, Resource, ResourceLine, Unread};
 pub use run::{LogHead, RunStatus, Window};
 pub use scope::Scope;
