@@ -1,0 +1,132 @@
+//! What was called, how often, and how it ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use evidenced_model::{Digest, Scope};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The calls of one operation in one account and region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallCounts {
+    /// Refused for want of a permission.
+    pub denied: u64,
+    /// Failed otherwise, after all attempts.
+    pub error: u64,
+    /// When the first began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// When the last began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// Answered, "there is none" included.
+    pub ok: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// The first few answers, so that the provider's own records can be found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<CallSample>,
+    /// Still throttled after the last attempt.
+    pub throttled: u64,
+}
+
+impl CallCounts {
+    /// All calls, however they ended, without retries.
+    pub fn total(&self) -> u64 {
+        self.ok + self.denied + self.throttled + self.error
+    }
+}
+
+/// One answer's request id and digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallSample {
+    /// SHA-256 of the answer's body.
+    pub answer: Digest,
+    /// The provider's request id.
+    pub request_id: String,
+}
+
+/// Counted by account and region, then by operation.
+pub type StatsReport = BTreeMap<Scope, BTreeMap<String, CallCounts>>;
+
+/// The counts of a run.
+#[derive(Default)]
+pub struct Stats {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    counts: BTreeMap<Scope, BTreeMap<&'static str, CallCounts>>,
+    skew_seconds: BTreeMap<String, i64>,
+}
+
+const SAMPLES: usize = 1;
+
+impl Stats {
+    /// Counts one call; `outcome` picks the counter.
+    pub(crate) fn count(
+        &self,
+        scope: &Scope,
+        call: &'static str,
+        at: Timestamp,
+        retries: u64,
+        outcome: impl FnOnce(&mut CallCounts) -> &mut u64,
+    ) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.counts.contains_key(scope) {
+            inner.counts.insert(scope.clone(), BTreeMap::new());
+        }
+        let Some(operations) = inner.counts.get_mut(scope) else { return };
+        let counts = operations.entry(call).or_default();
+        counts.retries += retries;
+        counts.first = counts.first.or(Some(at));
+        counts.last = Some(at);
+        *outcome(counts) += 1;
+    }
+
+    /// Whether another sample of this operation is wanted.
+    pub fn wants_sample(&self, scope: &Scope, call: &'static str) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.counts.get(scope).and_then(|operations| operations.get(call)).is_none_or(|c| c.samples.len() < SAMPLES)
+    }
+
+    /// Keeps a sample, up to a few an operation.
+    pub fn sample(&self, scope: &Scope, call: &'static str, sample: CallSample) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = inner.counts.entry(scope.clone()).or_default().entry(call).or_default();
+        if counts.samples.len() < SAMPLES {
+            counts.samples.push(sample);
+        }
+    }
+
+    /// Notes how far our clock is ahead of a provider's, in seconds; the largest difference is kept.
+    pub fn skew(&self, provider: &str, seconds: i64) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = inner.skew_seconds.entry(provider.to_owned()).or_default();
+        if seconds.abs() > kept.abs() {
+            *kept = seconds;
+        }
+    }
+
+    /// How far our clock was ahead, by provider, in seconds.
+    pub fn skews(&self) -> BTreeMap<String, i64> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).skew_seconds.clone()
+    }
+
+    /// Everything counted so far.
+    pub fn report(&self) -> StatsReport {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |operations: &BTreeMap<&'static str, CallCounts>| {
+            operations.iter().map(|(call, counts)| ((*call).to_owned(), counts.clone())).collect()
+        };
+        inner.counts.iter().map(|(scope, operations)| (scope.clone(), named(operations))).collect()
+    }
+
+    /// All calls so far, retries left out.
+    pub fn total(&self) -> u64 {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.counts.values().flat_map(BTreeMap::values).map(CallCounts::total).sum()
+    }
+}
