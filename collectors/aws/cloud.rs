@@ -1,0 +1,43 @@
+//! AWS as the registry sees it.
+
+use async_trait::async_trait;
+use evidenced_kit::{Cloud, Manifest, OpenContext, Opened, PriceClass, TargetError};
+use evidenced_model::Provider;
+use serde_json::Value;
+
+use crate::client::provider;
+use crate::target::{self, Target};
+
+/// Amazon Web Services.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Aws;
+
+#[async_trait]
+impl Cloud for Aws {
+    fn provider(&self) -> Provider {
+        provider()
+    }
+
+    fn manifests(&self) -> Vec<&'static Manifest> {
+        crate::manifests()
+    }
+
+    fn check(&self, target: &Value) -> Result<(), TargetError> {
+        Target::parse(target).map(|_| ())
+    }
+
+    fn schema(&self) -> Value {
+        target::schema()
+    }
+
+    async fn open(&self, target: &Value, context: &OpenContext) -> Result<Opened, TargetError> {
+        Ok(crate::scopes::open(&Target::parse(target)?, context).await)
+    }
+
+    fn price(&self, operation: &str) -> PriceClass {
+        match operation.split(':').next() {
+            Some("s3" | "kms" | "cloudwatch") => PriceClass::Request,
+            _ => PriceClass::Free,
+        }
+    }
+}

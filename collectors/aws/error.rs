@@ -1,0 +1,143 @@
+//! What an AWS error means: refused, barred, throttled, gone, not offered here, or broken.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use evidenced_kit::Failure;
+use evidenced_model::Cause;
+
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "Forbidden",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "KMSAccessDeniedException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "SignatureDoesNotMatch",
+    "UnauthorizedAccess",
+    "UnauthorizedException",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+const THROTTLED: &[&str] = &[
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+const UNSUPPORTED: &[&str] = &[
+    "InvalidAction",
+    "NotImplemented",
+    "OptInRequired",
+    "SubscriptionRequiredException",
+    "UnknownOperationException",
+    "UnsupportedOperation",
+    "UnsupportedOperationException",
+];
+
+/// Says what an error of an SDK means to the evidence.
+pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Failure {
+    match error {
+        SdkError::ConstructionFailure(_) => Failure::for_good(Cause::Failed, Some("RequestNotBuilt".into())),
+        SdkError::TimeoutError(_) => again(Cause::TimedOut, None),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => again(Cause::TimedOut, None),
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            Failure::for_good(Cause::Failed, Some("InvalidEndpoint".into()))
+        }
+        SdkError::DispatchFailure(failure) if failure.is_io() => again(Cause::Failed, Some("ConnectionFailed".into())),
+        SdkError::DispatchFailure(_) => Failure::for_good(Cause::Failed, Some("CredentialsNotLoaded".into())),
+        SdkError::ResponseError(response) => match response.raw().status().as_u16() {
+            200..300 => again(Cause::Malformed, None),
+            status => by_status(status, None),
+        },
+        SdkError::ServiceError(service) => {
+            let raw = service.raw();
+            let message = service.err().message().unwrap_or_default();
+            let mut failure = by_code(service.err().code(), message, raw.status().as_u16());
+            failure.retry_after = raw
+                .headers()
+                .get("retry-after")
+                .and_then(|v| v.parse().ok())
+                .map(|s: u64| Duration::from_secs(s.min(60)));
+            failure
+        }
+        _ => Failure::for_good(Cause::Failed, None),
+    }
+}
+
+fn by_code(code: Option<&str>, message: &str, status: u16) -> Failure {
+    let Some(code) = code else { return by_status(status, None) };
+    let named = Some(code.to_owned());
+    if DENIED.contains(&code) {
+        // The provider says which kind of policy refused; only an explicit deny of the organisation bars.
+        let barred = message.contains("explicit deny in a service control policy")
+            || message.contains("explicit deny in a resource control policy");
+        Failure::for_good(if barred { Cause::Barred } else { Cause::Denied }, named)
+    } else if THROTTLED.contains(&code) {
+        again(Cause::Throttled, named)
+    } else if UNSUPPORTED.contains(&code) {
+        Failure::for_good(Cause::Unsupported, named)
+    } else {
+        by_status(status, named)
+    }
+}
+
+fn by_status(status: u16, code: Option<String>) -> Failure {
+    match status {
+        401 | 403 if code.is_none() => Failure::for_good(Cause::Denied, Some(format!("Http{status}"))),
+        429 => again(Cause::Throttled, code),
+        501 => Failure::for_good(Cause::Unsupported, code.or(Some("Http501".into()))),
+        500.. => again(Cause::Failed, code.or(Some(format!("Http{status}")))),
+        _ => Failure::for_good(Cause::Failed, code.or(Some(format!("Http{status}")))),
+    }
+}
+
+fn again(cause: Cause, code: Option<String>) -> Failure {
+    Failure { cause, code, retry: true, retry_after: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_the_evidence_says() {
+        for (code, message, status, cause, retry) in [
+            (Some("AccessDenied"), "not authorized to perform", 403, Cause::Denied, false),
+            (Some("AccessDenied"), "with an explicit deny in a service control policy", 403, Cause::Barred, false),
+            (Some("AccessDeniedException"), "", 400, Cause::Denied, false),
+            (Some("SlowDown"), "", 503, Cause::Throttled, true),
+            (Some("ThrottlingException"), "", 400, Cause::Throttled, true),
+            (Some("InternalError"), "", 500, Cause::Failed, true),
+            (Some("NoSuchBucketPolicy"), "", 404, Cause::Failed, false),
+            (Some("UnknownOperationException"), "", 404, Cause::Unsupported, false),
+            (None, "", 403, Cause::Denied, false),
+            (None, "", 429, Cause::Throttled, true),
+            (None, "", 503, Cause::Failed, true),
+        ] {
+            let failure = by_code(code, message, status);
+            assert_eq!((failure.cause, failure.retry), (cause, retry), "{code:?} {status}");
+        }
+    }
+}
