@@ -93,7 +93,7 @@ impl CoverageBuilder {
                 self.listings.entry(kind.clone()).or_default().refusal.get_or_insert_with(|| refusal.clone());
             }
             Event::Complete { kind } if self.located(kind) => {
-                self.listings.entry(kind.clone()).or_default().complete = true
+                self.listings.entry(kind.clone()).or_default().complete = true;
             }
             Event::Complete { kind } => self.listing(region, kind).complete = true,
             Event::Total { kind, source, count } => {

@@ -53,6 +53,11 @@ impl Redactor {
         changed
     }
 
+    /// A text with everything that looks like a secret replaced.
+    pub fn redact_text(&self, text: &str) -> String {
+        self.text(text).unwrap_or_else(|| text.to_owned())
+    }
+
     fn walk(&self, value: &mut Value) -> u64 {
         match value {
             Value::String(text) => match self.text(text) {

@@ -1,0 +1,24 @@
+//! Every AWS collector passes the kit's suite over its cassettes.
+
+mod common;
+
+/// One test for each collector: its cassettes stand in `cassettes/<service>/`.
+macro_rules! conform {
+    ($($name:ident => $id:literal, $singletons:expr;)*) => {
+        $(#[tokio::test(start_paused = true)]
+        async fn $name() {
+            common::conform($id, stringify!($name), $singletons).await;
+        })*
+    };
+}
+
+// Sorted by id, like the list in lib.rs: collector, folder of its cassettes, kinds that every account has once.
+conform! {}
+
+#[test]
+fn every_collector_has_a_test() {
+    let here = include_str!("conformance.rs");
+    for manifest in evidenced_aws::manifests() {
+        assert!(here.contains(&format!("=> \"{}\"", manifest.id)), "{} has no conformance test", manifest.id);
+    }
+}
