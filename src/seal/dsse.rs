@@ -1,0 +1,102 @@
+//! DSSE envelopes (`application/vnd.in-toto+json`) with exactly one signature.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evidenced_model::{Digest, canon};
+use serde::{Deserialize, Serialize};
+
+use crate::{KeyError, PublicKeys, Signer};
+
+/// The payload type of every envelope here.
+pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// No envelope we wrote is larger.
+pub const LIMIT: u64 = 1 << 20;
+
+/// What is signed: DSSE's pre-authentication encoding.
+pub fn pae(payload: &[u8]) -> Vec<u8> {
+    let mut out = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Signs a payload; gives the envelope's bytes (canonical JSON, no LF at the end).
+pub fn sign(payload: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, KeyError> {
+    let signature = signer.sign(&pae(payload))?;
+    let envelope = Envelope {
+        payload: STANDARD.encode(payload),
+        payload_type: PAYLOAD_TYPE.to_owned(),
+        signatures: vec![Signature { keyid: signer.public_key().id().to_string(), sig: STANDARD.encode(signature) }],
+    };
+    Ok(canon::to_vec(&envelope))
+}
+
+/// An envelope taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// What was signed.
+    pub payload: Vec<u8>,
+    /// By which key.
+    pub key: Digest,
+    /// The signature's bytes (DER): what a timestamp authority stamps.
+    pub signature: Vec<u8>,
+}
+
+/// Takes an envelope apart without asking who signed it.
+pub fn parse(bytes: &[u8]) -> Result<Opened, EnvelopeError> {
+    let malformed = |what: &str| EnvelopeError::Malformed(what.to_owned());
+    let envelope: Envelope =
+        serde_json::from_slice(bytes).map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(malformed("its payloadType is not application/vnd.in-toto+json"));
+    }
+    let [signature] = envelope.signatures.as_slice() else {
+        return Err(malformed("it does not hold exactly one signature"));
+    };
+    Ok(Opened {
+        payload: STANDARD.decode(&envelope.payload).map_err(|_| malformed("its payload is not base64"))?,
+        key: signature.keyid.parse().map_err(|_| malformed("its keyid is not a SHA-256"))?,
+        signature: STANDARD.decode(&signature.sig).map_err(|_| malformed("its signature is not base64"))?,
+    })
+}
+
+/// Takes an envelope apart, if one of these keys signed it.
+pub fn open(bytes: &[u8], keys: &PublicKeys) -> Result<Opened, EnvelopeError> {
+    let opened = parse(bytes)?;
+    let key = keys.get(&opened.key).ok_or(EnvelopeError::UnknownKey(opened.key))?;
+    if key.verify(&pae(&opened.payload), &opened.signature) {
+        Ok(opened)
+    } else {
+        Err(EnvelopeError::BadSignature(opened.key))
+    }
+}
+
+/// An envelope that is not to be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not an envelope.
+    #[error("it is not a DSSE envelope: {0}")]
+    Malformed(String),
+    /// Signed by somebody else.
+    #[error("it is signed by key {0}, which is not among the pinned keys")]
+    UnknownKey(Digest),
+    /// Not signed by whom it says.
+    #[error("its signature is not one of key {0} over this payload")]
+    BadSignature(Digest),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    payload: String,
+    #[serde(rename = "payloadType")]
+    payload_type: String,
+    signatures: Vec<Signature>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    keyid: String,
+    sig: String,
+}

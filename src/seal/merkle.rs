@@ -1,0 +1,103 @@
+//! Merkle roots as in RFC 6962, section 2.1, computed while lines stream past.
+//!
+//! A leaf is a line without its LF. The root lets a pack withhold single lines and still verify.
+
+use evidenced_model::Digest;
+
+/// The root over leaves that arrive one after another; remembers one digest for each bit of their number.
+#[derive(Debug, Clone, Default)]
+pub struct Merkle {
+    /// Roots of perfect subtrees, largest first, with the number of leaves in each.
+    subtrees: Vec<(u64, Digest)>,
+}
+
+impl Merkle {
+    /// Over no leaf yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a leaf.
+    pub fn push(&mut self, leaf: &[u8]) {
+        let mut size = 1;
+        let mut root = Digest::of_parts(&[&[0], leaf]);
+        while let Some((_, left)) = self.subtrees.pop_if(|(other, _)| *other == size) {
+            root = node(&left, &root);
+            size *= 2;
+        }
+        self.subtrees.push((size, root));
+    }
+
+    /// The root over all leaves so far; SHA-256 of nothing if there are none.
+    pub fn root(&self) -> Digest {
+        let mut rightwards = self.subtrees.iter().rev().map(|(_, root)| *root);
+        let Some(last) = rightwards.next() else { return Digest::of(&[]) };
+        rightwards.fold(last, |right, left| node(&left, &right))
+    }
+
+    /// The root over the lines of a file; what follows the last LF counts as a line.
+    pub fn of_lines(bytes: &[u8]) -> Digest {
+        let mut merkle = Self::new();
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            merkle.push(line.strip_suffix(b"\n").unwrap_or(line));
+        }
+        merkle.root()
+    }
+}
+
+fn node(left: &Digest, right: &Digest) -> Digest {
+    Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Straight from the RFC: split at the largest power of two below the number of leaves.
+    fn naive(leaves: &[Vec<u8>]) -> Digest {
+        match leaves {
+            [] => Digest::of(&[]),
+            [leaf] => Digest::of_parts(&[&[0], leaf]),
+            _ => {
+                let split = leaves.len().next_power_of_two() / 2;
+                node(&naive(&leaves[..split]), &naive(&leaves[split..]))
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_certificate_transparency_vectors() {
+        let leaves: [&[u8]; 8] = [
+            b"",
+            b"\x00",
+            b"\x10",
+            b"\x20\x21",
+            b"\x30\x31",
+            b"\x40\x41\x42\x43",
+            b"\x50\x51\x52\x53\x54\x55\x56\x57",
+            b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
+        ];
+        let mut merkle = Merkle::new();
+        assert_eq!(merkle.root().to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let mut roots = Vec::new();
+        for leaf in leaves {
+            merkle.push(leaf);
+            roots.push(merkle.root().to_string());
+        }
+        assert_eq!(roots[0], "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(roots[2], "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
+        assert_eq!(roots[6], "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c");
+        assert_eq!(roots[7], "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    }
+
+    proptest! {
+        #[test]
+        fn streaming_equals_the_definition(leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 0..200)) {
+            let mut merkle = Merkle::new();
+            leaves.iter().for_each(|leaf| merkle.push(leaf));
+            prop_assert_eq!(merkle.root(), naive(&leaves));
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Objects: files named by the SHA-256 of their own bytes; written once, read back with suspicion.
+
+use std::io::Read as _;
+
+use evidenced_model::{Archive, Digest, Put, Sink, canon};
+use serde::Serialize;
+
+use crate::SealError;
+
+/// The zstd level.
+const LEVEL: i32 = 3;
+/// No stored object is larger than this, nor its content larger than [`MAX_CONTENT`].
+pub const MAX_STORED: u64 = 256 << 20;
+/// The largest content of an object that is read as a whole.
+pub const MAX_CONTENT: u64 = 1 << 30;
+
+/// What an object holds; the end of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON document: `.json.zst`.
+    Json,
+    /// Lines of JSON: `.jsonl.zst`.
+    Lines,
+    /// Bytes as they are: `.bin`.
+    Binary,
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Json => "json.zst",
+            Self::Lines => "jsonl.zst",
+            Self::Binary => "bin",
+        }
+    }
+}
+
+/// Where an object is stored.
+pub fn object_path(digest: &Digest, format: Format) -> String {
+    let hex = digest.to_string();
+    format!("v1/objects/{}/{hex}.{}", &hex[..2], format.extension())
+}
+
+/// An object as it was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// SHA-256 of the stored bytes.
+    pub digest: Digest,
+    /// SHA-256 of the content.
+    pub content: Digest,
+}
+
+/// What was written so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// New objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that an earlier run had written already.
+    pub reused: u64,
+}
+
+/// Writes objects, with one compressor for all.
+pub struct ObjectWriter<'a> {
+    sink: &'a mut dyn Sink,
+    compressor: zstd::bulk::Compressor<'static>,
+    buffer: Vec<u8>,
+    written: Written,
+}
+
+impl<'a> ObjectWriter<'a> {
+    /// Into this store.
+    pub fn new(sink: &'a mut dyn Sink) -> Result<Self, SealError> {
+        let compressor = zstd::bulk::Compressor::new(LEVEL).map_err(|error| SealError::Compress(error.to_string()))?;
+        Ok(Self { sink, compressor, buffer: Vec::new(), written: Written::default() })
+    }
+
+    /// Stores content whose digest the caller knows.
+    pub fn put(&mut self, content: &[u8], digest: Digest, format: Format) -> Result<Stored, SealError> {
+        if format == Format::Binary {
+            return self.put_stored(content.to_vec(), digest, format);
+        }
+        let mut stored = std::mem::take(&mut self.buffer);
+        stored.clear();
+        stored.reserve(zstd::zstd_safe::compress_bound(content.len()));
+        self.compressor
+            .compress_to_buffer(content, &mut stored)
+            .map_err(|error| SealError::Compress(error.to_string()))?;
+        self.put_stored(stored, digest, format)
+    }
+
+    /// Stores a JSON document in its canonical bytes.
+    pub fn document<T: Serialize>(&mut self, document: &T) -> Result<Stored, SealError> {
+        let bytes = canon::to_vec(document);
+        self.put(&bytes, Digest::of(&bytes), Format::Json)
+    }
+
+    /// Counts an object that need not be written again.
+    pub fn reuse(&mut self) {
+        self.written.reused += 1;
+    }
+
+    /// What was written so far.
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    pub(crate) fn sink(&mut self) -> &mut dyn Sink {
+        self.sink
+    }
+
+    fn put_stored(&mut self, bytes: Vec<u8>, content: Digest, format: Format) -> Result<Stored, SealError> {
+        let digest = Digest::of(&bytes);
+        match self.sink.put(&object_path(&digest, format), &bytes)? {
+            Put::Written => {
+                self.written.objects += 1;
+                self.written.bytes += bytes.len() as u64;
+            }
+            Put::AlreadyThere => self.written.reused += 1,
+        }
+        self.buffer = bytes;
+        // A large document does not keep its memory for the rest of the run.
+        self.buffer.shrink_to(1 << 20);
+        Ok(Stored { digest, content })
+    }
+}
+
+/// Reads objects, and believes none whose bytes do not match its name.
+#[derive(Clone, Copy)]
+pub struct ObjectReader<'a> {
+    archive: &'a dyn Archive,
+}
+
+impl<'a> ObjectReader<'a> {
+    /// From this store.
+    pub fn new(archive: &'a dyn Archive) -> Self {
+        Self { archive }
+    }
+
+    /// The store.
+    pub fn archive(&self) -> &'a dyn Archive {
+        self.archive
+    }
+
+    /// The content of a compressed object, at most `limit` bytes of it; `referrer` is for messages.
+    pub fn content(&self, digest: &Digest, format: Format, limit: u64, referrer: &str) -> Result<Vec<u8>, SealError> {
+        let file = object_path(digest, format);
+        let stored = self.stored(digest, format, referrer)?;
+        if format == Format::Binary {
+            return Ok(stored);
+        }
+        let broken = |error: std::io::Error| SealError::wrong(&file, format!("it is not zstd: {error}"));
+        let mut content = Vec::new();
+        zstd::stream::read::Decoder::with_buffer(stored.as_slice())
+            .map_err(broken)?
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut content)
+            .map_err(broken)?;
+        if content.len() as u64 > limit {
+            return Err(SealError::wrong(
+                &file,
+                format!("its content is longer than the {limit} bytes that {referrer} allows"),
+            ));
+        }
+        Ok(content)
+    }
+
+    /// A JSON document.
+    pub fn document<T: serde::de::DeserializeOwned>(&self, digest: &Digest, referrer: &str) -> Result<T, SealError> {
+        let content = self.content(digest, Format::Json, MAX_CONTENT, referrer)?;
+        serde_json::from_slice(&content).map_err(|error| {
+            SealError::wrong(
+                object_path(digest, Format::Json),
+                format!("it is not the document that {referrer} says: {error}"),
+            )
+        })
+    }
+
+    fn stored(&self, digest: &Digest, format: Format, referrer: &str) -> Result<Vec<u8>, SealError> {
+        let file = object_path(digest, format);
+        let stored = self.archive.read(&file, MAX_STORED)?;
+        let stored = stored.ok_or_else(|| SealError::Missing { file: file.clone(), referrer: referrer.to_owned() })?;
+        if Digest::of(&stored) == *digest {
+            Ok(stored)
+        } else {
+            Err(SealError::wrong(file, "its SHA-256 is not its name: it was edited, truncated or swapped"))
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The partitioner: collected lines go in by arrival and come out sorted, with flat memory.
+//!
+//! Lines wait in memory; when they exceed the budget, the largest groups are sorted and appended to one
+//! anonymous spill file, which is gone when the partitioner is, also after a crash. At the end each group's
+//! sorted runs are merged.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use evidenced_model::Digest;
+
+use crate::SealError;
+
+/// One account, region and kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupKey {
+    /// [`evidenced_model::Scope::account_key`].
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The kind.
+    pub kind: String,
+}
+
+/// Takes lines in any order.
+pub struct Partitioner {
+    groups: BTreeMap<GroupKey, Buffer>,
+    /// What the buffers may hold together.
+    budget: usize,
+    /// What they have allocated together.
+    held: usize,
+    spill: Spill,
+}
+
+/// The lines of one group, sorted by SHA-256(id), each id once.
+pub struct Group<'a> {
+    key: GroupKey,
+    merge: Merge<'a>,
+    duplicates: Duplicates,
+}
+
+/// A line as it comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// SHA-256(id).
+    pub hash: Digest,
+    /// The id.
+    pub id: &'a str,
+    /// The line, as it went in.
+    pub line: &'a [u8],
+}
+
+/// Ids that came more than once; only the first line of each is given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Duplicates {
+    /// How many lines were dropped.
+    pub count: u64,
+    /// The first ids, at most five.
+    pub ids: Vec<String>,
+}
+
+impl Partitioner {
+    /// Spills into `folder`; holds about `memory` bytes at most, while lines go in as well as while they come out.
+    pub fn new(folder: &Path, memory: usize) -> Result<Self, SealError> {
+        let spill = Spill { folder: folder.to_owned(), file: None, end: 0, share: memory / 4 };
+        // A folder that cannot be used is told now, not when the memory is full.
+        drop(tempfile::tempfile_in(folder).map_err(|error| spill.failed(&error))?);
+        Ok(Self { groups: BTreeMap::new(), budget: memory - memory / 4, held: 0, spill })
+    }
+
+    /// Takes a line.
+    pub fn push(&mut self, group: &GroupKey, id: &str, line: &[u8]) -> Result<(), SealError> {
+        let size = HEADER + id.len() + line.len();
+        if !self.groups.contains_key(group) {
+            self.groups.insert(group.clone(), Buffer::default());
+        }
+        // A buffer grows by doubling; make room for that before it does.
+        let growth = self.groups.get(group).map_or(0, |buffer| buffer.growth(size));
+        if growth > 0 && self.held + growth > self.budget {
+            self.make_room(growth)?;
+        }
+        if let Some(buffer) = self.groups.get_mut(group) {
+            self.held += buffer.push(id, line, size);
+        }
+        Ok(())
+    }
+
+    /// Ends the taking; the groups come out in order.
+    pub fn finish(mut self) -> Result<Partitions, SealError> {
+        for buffer in self.groups.values_mut().filter(|buffer| !buffer.runs.is_empty()) {
+            buffer.spill(&mut self.spill)?;
+        }
+        Ok(Partitions { groups: self.groups.into_iter().collect(), spill: self.spill })
+    }
+
+    /// Spills the largest groups until half the budget is free.
+    fn make_room(&mut self, growth: usize) -> Result<(), SealError> {
+        let mut sizes: Vec<(usize, GroupKey)> =
+            self.groups.iter().map(|(key, buffer)| (buffer.arena.capacity(), key.clone())).collect();
+        sizes.sort_by(|a, b| b.cmp(a));
+        for (size, key) in sizes {
+            if size == 0 || self.held + growth <= self.budget / 2 {
+                break;
+            }
+            if let Some(buffer) = self.groups.get_mut(&key) {
+                buffer.spill(&mut self.spill)?;
+                self.held -= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The groups, in order of account, region and kind.
+pub struct Partitions {
+    groups: VecDeque<(GroupKey, Buffer)>,
+    spill: Spill,
+}
+
+impl Partitions {
+    /// The keys of the groups that are still to come, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &GroupKey> {
+        self.groups.iter().map(|(key, _)| key)
+    }
+
+    /// The next group.
+    pub fn next_group(&mut self) -> Result<Option<Group<'_>>, SealError> {
+        let Some((key, buffer)) = self.groups.pop_front() else { return Ok(None) };
+        let merge = Merge::new(buffer, &mut self.spill)?;
+        Ok(Some(Group { key, merge, duplicates: Duplicates::default() }))
+    }
+}
+
+impl Group<'_> {
+    /// Which group.
+    pub fn key(&self) -> &GroupKey {
+        &self.key
+    }
+
+    /// Ids that came more than once, as far as the group was read.
+    pub fn duplicates(&self) -> &Duplicates {
+        &self.duplicates
+    }
+
+    /// The next line, in the order of SHA-256(id).
+    #[expect(clippy::should_implement_trait, reason = "the record borrows from the group, so this is no Iterator")]
+    pub fn next(&mut self) -> Result<Option<Record<'_>>, SealError> {
+        while self.merge.advance()? {
+            if !self.merge.repeats {
+                return Ok(self.merge.current());
+            }
+            self.duplicates.count += 1;
+            if let Some(record) = self.merge.current().filter(|_| self.duplicates.ids.len() < 5) {
+                self.duplicates.ids.push(record.id.to_owned());
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// SHA-256(id), then the lengths of id and line.
+const HEADER: usize = 32 + 4 + 4;
+
+/// The lines of a group that are in memory, and the sorted runs that are not.
+#[derive(Default)]
+struct Buffer {
+    arena: Vec<u8>,
+    /// Where each line starts.
+    starts: Vec<u32>,
+    runs: Vec<(u64, u64)>,
+}
+
+impl Buffer {
+    /// By how much the arena would have to grow.
+    fn growth(&self, size: usize) -> usize {
+        let need = self.arena.len() + size;
+        if need <= self.arena.capacity() { 0 } else { need.max(2 * self.arena.capacity()) - self.arena.capacity() }
+    }
+
+    fn push(&mut self, id: &str, line: &[u8], size: usize) -> usize {
+        let growth = self.growth(size);
+        self.arena.reserve_exact(self.arena.capacity() + growth - self.arena.len());
+        self.starts.push(u32::try_from(self.arena.len()).unwrap_or(u32::MAX));
+        self.arena.extend_from_slice(Digest::of(id.as_bytes()).as_bytes());
+        for length in [id.len(), line.len()] {
+            self.arena.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        self.arena.extend_from_slice(id.as_bytes());
+        self.arena.extend_from_slice(line);
+        growth
+    }
+
+    /// Sorts by hash; of equal ids the first to come stays the first.
+    fn sort(&mut self) {
+        let arena = &self.arena;
+        self.starts.sort_by_key(|start| &arena[*start as usize..][..32]);
+    }
+
+    fn spill(&mut self, spill: &mut Spill) -> Result<(), SealError> {
+        if self.starts.is_empty() {
+            return Ok(());
+        }
+        self.sort();
+        let range = spill.append(self.starts.iter().map(|start| record_bytes(&self.arena[*start as usize..])))?;
+        self.runs.push(range);
+        self.arena = Vec::new();
+        self.starts = Vec::new();
+        Ok(())
+    }
+}
+
+/// The one file behind all groups.
+struct Spill {
+    folder: PathBuf,
+    file: Option<File>,
+    end: u64,
+    /// How much memory reading back may take.
+    share: usize,
+}
+
+impl Spill {
+    fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> Result<(u64, u64), SealError> {
+        if self.file.is_none() {
+            self.file = Some(tempfile::tempfile_in(&self.folder).map_err(|error| self.failed(&error))?);
+        }
+        let start = self.end;
+        let written = self.file.as_ref().map_or(Ok(0), |file| {
+            let mut out = BufWriter::with_capacity(64 * 1024, file);
+            out.seek(SeekFrom::Start(start))?;
+            let mut written = 0;
+            for record in records {
+                out.write_all(record)?;
+                written += record.len() as u64;
+            }
+            out.flush()?;
+            Ok(written)
+        });
+        self.end += written.map_err(|error: std::io::Error| self.failed(&error))?;
+        Ok((start, self.end))
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> Result<(), SealError> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> SealError {
+        SealError::Spool { folder: self.folder.display().to_string(), reason: error.to_string() }
+    }
+}
+
+/// A record with its header, of which the header gives the length.
+fn record_bytes(bytes: &[u8]) -> &[u8] {
+    &bytes[..record_len(bytes)]
+}
+
+fn record_len(header: &[u8]) -> usize {
+    let (id, line) = lengths(header);
+    HEADER + id + line
+}
+
+fn lengths(header: &[u8]) -> (usize, usize) {
+    let at = |start: usize| {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&header[start..start + 4]);
+        u32::from_le_bytes(bytes) as usize
+    };
+    (at(32), at(36))
+}
+
+/// Merges the sorted runs of a group, or walks its buffer if nothing was spilled.
+struct Merge<'a> {
+    spill: &'a mut Spill,
+    /// The runs, earliest first, so that among equals the first to come wins.
+    runs: Vec<Run>,
+    /// The runs that are not over, as a heap of (hash, run), smallest on top.
+    heap: std::collections::BinaryHeap<std::cmp::Reverse<(Digest, usize)>>,
+    /// The run that holds the current record.
+    at: Option<usize>,
+    last: Option<Digest>,
+    repeats: bool,
+}
+
+enum Run {
+    Memory { buffer: Buffer, next: usize },
+    Disk { from: u64, end: u64, window: Vec<u8>, read: usize, size: usize },
+}
+
+impl<'a> Merge<'a> {
+    fn new(mut buffer: Buffer, spill: &'a mut Spill) -> Result<Self, SealError> {
+        let spilled = std::mem::take(&mut buffer.runs);
+        let size = (spill.share / spilled.len().max(1)).clamp(4 * 1024, 256 * 1024);
+        let mut runs: Vec<Run> =
+            spilled.into_iter().map(|(from, end)| Run::Disk { from, end, window: Vec::new(), read: 0, size }).collect();
+        buffer.sort();
+        runs.push(Run::Memory { buffer, next: 0 });
+        let mut merge =
+            Self { spill, runs, heap: std::collections::BinaryHeap::new(), at: None, last: None, repeats: false };
+        for run in 0..merge.runs.len() {
+            merge.enter(run)?;
+        }
+        Ok(merge)
+    }
+
+    /// Goes to the next record; `false` at the end.
+    fn advance(&mut self) -> Result<bool, SealError> {
+        if let Some(run) = self.at.take() {
+            self.runs[run].skip();
+            self.enter(run)?;
+        }
+        let Some(std::cmp::Reverse((hash, run))) = self.heap.pop() else { return Ok(false) };
+        self.repeats = self.last.replace(hash) == Some(hash);
+        self.at = Some(run);
+        Ok(true)
+    }
+
+    fn current(&self) -> Option<Record<'_>> {
+        let bytes = self.runs[self.at?].record();
+        let (id, _) = lengths(bytes);
+        let id_end = HEADER + id;
+        Some(Record {
+            hash: hash_of(bytes),
+            // It went in as text.
+            id: std::str::from_utf8(&bytes[HEADER..id_end]).unwrap_or_default(),
+            line: &bytes[id_end..record_len(bytes)],
+        })
+    }
+
+    /// Puts a run on the heap with its next record, if there is one.
+    fn enter(&mut self, run: usize) -> Result<(), SealError> {
+        if self.runs[run].fill(self.spill)? {
+            self.heap.push(std::cmp::Reverse((hash_of(self.runs[run].record()), run)));
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Makes the next record readable; `false` at the end of the run.
+    fn fill(&mut self, spill: &Spill) -> Result<bool, SealError> {
+        let (from, end, window, read, size) = match self {
+            Self::Memory { buffer, next } => return Ok(*next < buffer.starts.len()),
+            Self::Disk { from, end, window, read, size } => (from, end, window, read, size),
+        };
+        loop {
+            let ready = &window[*read..];
+            let need = if ready.len() < HEADER { HEADER } else { record_len(ready) };
+            if ready.len() >= HEADER && ready.len() >= need {
+                return Ok(true);
+            }
+            if *from == *end {
+                // Over: its memory goes to the others.
+                *window = Vec::new();
+                *read = 0;
+                return Ok(false);
+            }
+            let left = usize::try_from(*end - *from).unwrap_or(usize::MAX);
+            let more = (need - ready.len()).max(*size).min(left);
+            window.drain(..*read);
+            *read = 0;
+            let old = window.len();
+            if window.capacity() > 4 * *size {
+                window.shrink_to(old + more);
+            }
+            window.reserve_exact(more);
+            window.resize(old + more, 0);
+            spill.read_at(*from, &mut window[old..])?;
+            *from += more as u64;
+        }
+    }
+
+    fn record(&self) -> &[u8] {
+        match self {
+            Self::Memory { buffer, next } => &buffer.arena[buffer.starts[*next] as usize..],
+            Self::Disk { window, read, .. } => &window[*read..],
+        }
+    }
+
+    fn skip(&mut self) {
+        match self {
+            Self::Memory { next, .. } => *next += 1,
+            Self::Disk { window, read, .. } => *read += record_len(&window[*read..]),
+        }
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> Digest {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(&bytes[..32]);
+    Digest::from_bytes(hash)
+}
