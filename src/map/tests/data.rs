@@ -67,7 +67,7 @@ fn the_rating_of_a_control_bounds_its_links() {
         for control in &catalog.controls {
             let strongest = mapping.links(&catalog.id, &control.id).iter().map(|link| link.strength).max();
             let bound = match control.automatable {
-                Automatable::None => None,
+                Automatable::None => Some(Strength::Supporting),
                 Automatable::Partial => Some(Strength::Partial),
                 Automatable::Full => Some(Strength::Strong),
             };
