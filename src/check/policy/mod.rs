@@ -26,8 +26,13 @@ pub use trust::{oidc_unscoped, trust_external};
 
 use crate::functions::NativeFunction;
 
-/// The functions on policy documents that CEL programs may call.
+/// The functions on policy documents, and on the names in them, that CEL programs may call.
 pub const FUNCTIONS: &[NativeFunction] = &[
+    NativeFunction {
+        name: "glob_any",
+        arity: 2,
+        call: |args| Ok(Value::from(glob_any(text(args, 0, "the name")?, &texts(args, 1)?))),
+    },
     NativeFunction { name: "policy_grants_admin", arity: 1, call: |args| flag(grants_admin(document(args)?)) },
     NativeFunction { name: "policy_public", arity: 1, call: |args| names(public(document(args)?)) },
     NativeFunction {
@@ -58,6 +63,11 @@ pub const FUNCTIONS: &[NativeFunction] = &[
         call: |args| names(key_admin_users(document(args)?, &Known { own: texts(args, 1)?, trusted: Vec::new() })),
     },
 ];
+
+/// Whether one of the patterns covers the name; `*` is any text, `?` one character.
+pub fn glob_any(name: &str, patterns: &[&str]) -> bool {
+    patterns.iter().any(|pattern| glob::covers(pattern, name))
+}
 
 /// Who is known: the account itself, and whom the customer trusts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

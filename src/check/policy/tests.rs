@@ -372,6 +372,14 @@ fn what_is_no_policy_is_an_error() {
 }
 
 #[test]
+fn names_with_wildcards() {
+    assert!(glob_any("Admins", &["x", "Admins"]));
+    assert!(glob_any("AWSReservedSSO_AdministratorAccess_0a", &["AWSReservedSSO_AdministratorAccess_*"]));
+    assert!(!glob_any("Admins2", &["Admins", "admins*"]));
+    assert!(!glob_any("Admins", &[]));
+}
+
+#[test]
 fn every_function_checks_its_arguments() {
     for function in FUNCTIONS {
         assert!((function.call)(&[]).is_err(), "{}", function.name);
