@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::functions::NativeFunction;
 
 /// The functions on networks that CEL programs may call.
-pub const FUNCTIONS: &[NativeFunction] = &[
+pub(crate) const FUNCTIONS: &[NativeFunction] = &[
     NativeFunction { name: "cidr_contains", arity: 2, call: contains },
     NativeFunction { name: "cidr_is_any", arity: 1, call: is_any },
 ];

@@ -64,9 +64,19 @@ pub(crate) enum Quantity {
 #[derive(Debug)]
 pub(crate) struct Condition {
     pub(crate) program: Program,
-    pub(crate) forced: Vec<(usize, Verdict)>,
+    pub(crate) forced: Vec<Forced>,
     /// The slots that can be unread.
     pub(crate) evidence: Vec<usize>,
+}
+
+/// What the absence of one variable decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Forced {
+    pub(crate) slot: usize,
+    /// Where several are absent, the highest decides: fail, then not applicable, then pass.
+    pub(crate) rank: u8,
+    /// In the program's own terms: for `none`, a fail is a predicate that holds.
+    pub(crate) verdict: Verdict,
 }
 
 impl Rule {
@@ -88,7 +98,8 @@ impl CheckPlan {
 
     /// Every slot that any of its programs reads.
     pub(crate) fn slots(&self) -> BTreeSet<usize> {
-        self.conditions().flat_map(|condition| condition.program.slots.iter().copied()).collect()
+        let slots = |condition: &Condition| [&condition.program.slots[..], &condition.evidence].concat();
+        self.conditions().flat_map(slots).collect()
     }
 }
 
@@ -180,6 +191,9 @@ impl OneCheck<'_> {
                 let near = hint(field, right.fields.keys().map(String::as_str));
                 self.errors.push(format!("with.{name}: {} declares no field {field:?}{near}", right.kind));
             }
+        }
+        if join.reach == Reach::Region && right.span == Span::Global {
+            self.errors.push(format!("with.{name}: {} stands in no region; use `in: account`", right.kind));
         }
         match (join.many, join.fields.is_empty()) {
             (true, true) => {
@@ -294,22 +308,38 @@ impl OneCheck<'_> {
                 Source::JoinNull(join) => (self.joins[*join].1.name.clone(), None),
                 _ => continue,
             };
+            let force = |slot: usize, verdict: Verdict| self.force(slot, verdict);
             let verdict = |path: &str| self.check.when_absent.get(path).and_then(|absent| absent.verdict());
-            forced.extend(verdict(&path).map(|verdict| (slot, verdict)));
+            forced.extend(verdict(&path).map(|verdict| force(slot, verdict)));
             // Reading a field of a join whose absence decides is reading whether it is there.
             if let Some(join) = join
                 && let Some(verdict) = verdict(&self.joins[join].1.name)
             {
-                forced.push((self.slots.slot(Source::JoinNull(join)), verdict));
+                let slot = self.slots.slot(Source::JoinNull(join));
+                forced.push(self.force(slot, verdict));
             }
         }
         forced.sort_unstable();
         forced.dedup();
         let sources = &self.slots.sources;
         let slots: BTreeSet<usize> =
-            program.slots.iter().copied().chain(forced.iter().map(|(slot, _)| *slot)).collect();
+            program.slots.iter().copied().chain(forced.iter().map(|forced| forced.slot)).collect();
         let evidence = slots.into_iter().filter(|slot| sources[*slot].is_evidence()).collect();
         Some(Condition { program, forced, evidence })
+    }
+
+    fn force(&self, slot: usize, verdict: Verdict) -> Forced {
+        let rank = match verdict {
+            Verdict::Fail => 3,
+            Verdict::NotApplicable => 2,
+            _ => 1,
+        };
+        let verdict = match verdict {
+            Verdict::Fail if self.check.none.is_some() => Verdict::Pass,
+            Verdict::Pass if self.check.none.is_some() => Verdict::Fail,
+            other => other,
+        };
+        Forced { slot, rank, verdict }
     }
 
     /// The rules that look at the whole check: nullable fields, needs, names in lists.
