@@ -254,13 +254,14 @@ impl Suite<'_> {
             let (sender, mut receiver) = mpsc::channel(16);
             let scope = self.scope.in_region(region.clone());
             let job = Job {
+                number: 0,
                 collector: Arc::clone(&collector),
                 scope,
                 wants: Arc::clone(&wants),
                 timeout: Duration::from_hours(24),
             };
             let work = tokio::spawn(drive(job, sender));
-            while let Some(event) = receiver.recv().await {
+            while let Some((_, event)) = receiver.recv().await {
                 coverage.observe(&region, &event);
                 if let Event::Resource(resource) = event {
                     let key = (resource.kind.clone(), resource.scope.region.clone(), resource.id.clone());

@@ -11,6 +11,8 @@ use crate::{Collector, Event, Out, Wants};
 /// One start of one collector.
 #[derive(Clone)]
 pub struct Job {
+    /// Its number, that goes along with everything it says.
+    pub number: usize,
     /// Which.
     pub collector: Arc<dyn Collector>,
     /// Where.
@@ -21,16 +23,25 @@ pub struct Job {
     pub timeout: Duration,
 }
 
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Runs a job. `Err` names why it did not come to its end: it panicked or ran out of time; the caller
 /// then gives up its unanswered cells ([`crate::CoverageBuilder::give_up`]).
-pub async fn drive(job: Job, sender: mpsc::Sender<Event>) -> Result<(), Cause> {
-    let Job { collector, scope, wants, timeout } = job;
+pub async fn drive(job: Job, sender: mpsc::Sender<(usize, Event)>) -> Result<(), Cause> {
+    let Job { number, collector, scope, wants, timeout } = job;
     let id = collector.manifest().id;
     let work = tokio::spawn(async move {
-        let mut out = Out::new(sender, wants, scope.clone());
+        let mut out = Out::new(sender, number, wants, scope.clone());
         collector.collect(&scope, &mut out).await;
     });
-    let stop = work.abort_handle();
+    // If the caller is given up, so is the collector.
+    let stop = AbortOnDrop(work.abort_handle());
     match tokio::time::timeout(timeout, work).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) if error.is_panic() => {
@@ -39,7 +50,7 @@ pub async fn drive(job: Job, sender: mpsc::Sender<Event>) -> Result<(), Cause> {
         }
         Ok(Err(_cancelled)) => Err(Cause::Failed),
         Err(_elapsed) => {
-            stop.abort();
+            drop(stop);
             tracing::warn!(collector = id, "a collector ran out of time; what it had not read is a gap");
             Err(Cause::TimedOut)
         }

@@ -55,15 +55,16 @@ pub struct Wants {
 /// A collector's hand on the channel.
 #[derive(Clone)]
 pub struct Out {
-    sender: mpsc::Sender<Event>,
+    sender: mpsc::Sender<(usize, Event)>,
+    job: usize,
     wants: Arc<Wants>,
     scope: Scope,
 }
 
 impl Out {
-    /// An end that writes into `sender` for one start of a collector in `scope`.
-    pub fn new(sender: mpsc::Sender<Event>, wants: Arc<Wants>, scope: Scope) -> Self {
-        Self { sender, wants, scope }
+    /// An end that writes into `sender` for one start of a collector in `scope`; `job` goes along with each event.
+    pub fn new(sender: mpsc::Sender<(usize, Event)>, job: usize, wants: Arc<Wants>, scope: Scope) -> Self {
+        Self { sender, job, wants, scope }
     }
 
     /// Whether a field marked `on_demand` is worth its call.
@@ -113,7 +114,7 @@ impl Out {
 
     async fn send(&mut self, event: Event) {
         // The receiver goes only when the run is given up; what is read after that is not wanted.
-        let _ = self.sender.send(event).await;
+        let _ = self.sender.send((self.job, event)).await;
     }
 }
 

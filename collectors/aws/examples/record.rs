@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);
         let scope = Scope { account: session.account().clone(), provider: "aws".parse()?, region };
         let wants = Arc::new(Wants { all: true, ..Wants::default() });
-        let job = Job { collector: Arc::clone(&collector), scope, wants, timeout: Duration::from_mins(5) };
+        let job = Job { number: 0, collector: Arc::clone(&collector), scope, wants, timeout: Duration::from_mins(5) };
         let work = tokio::spawn(drive(job, sender));
         while receiver.recv().await.is_some() {}
         work.await?.map_err(|cause| format!("the collector did not come to its end: {cause}"))?;
