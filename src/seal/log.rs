@@ -289,13 +289,23 @@ impl<'a> Log<'a> {
         end.next += 1;
     }
 
-    /// Finds the end by doubling and halving, then goes back over junk to the last entry that is ours.
+    /// Finds the end, then goes back over junk to the last entry that is ours.
     fn find(&self) -> Result<End, SealError> {
+        let Some(last) = self.last_index()? else { return Ok(End { head: None, next: 0, junk: Vec::new() }) };
+        match self.back_from(last + 1)? {
+            Some(end) => Ok(end),
+            // Somebody put a file far behind the end. Its index is not the next, so it is in nobody's way.
+            None => self.find_by_listing(),
+        }
+    }
+
+    /// An index behind which there is no file, found by doubling and halving.
+    pub(crate) fn last_index(&self) -> Result<Option<u64>, SealError> {
         if !self.exists(0)? {
             if self.archive.list(&folder(&self.agent))?.iter().any(|name| index_of(name).is_some()) {
                 return Err(self.stuck("its entry 0 is missing, though later ones are there: restore it"));
             }
-            return Ok(End { head: None, next: 0, junk: Vec::new() });
+            return Ok(None);
         }
         let (mut there, mut gone) = (0, 1);
         while self.exists(gone)? {
@@ -303,13 +313,13 @@ impl<'a> Log<'a> {
         }
         while gone - there > 1 {
             let middle = there + (gone - there) / 2;
-            if self.exists(middle)? { there = middle } else { gone = middle }
+            if self.exists(middle)? {
+                there = middle;
+            } else {
+                gone = middle;
+            }
         }
-        match self.back_from(gone)? {
-            Some(end) => Ok(end),
-            // Somebody put a file far behind the end. Its index is not the next, so it is in nobody's way.
-            None => self.find_by_listing(),
-        }
+        Ok(Some(there))
     }
 
     fn find_by_listing(&self) -> Result<End, SealError> {

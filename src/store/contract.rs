@@ -1,0 +1,33 @@
+//! The contract of every store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evidenced_model::manifest::LockMode;
+use evidenced_model::{Archive, Put, SinkError};
+
+/// A place where evidence lies. Nothing in it is ever overwritten or deleted by us.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes a file that is not there yet. Equal bytes that are there already count as written; other bytes
+    /// there are [`SinkError::Exists`]. When this returns, the file is as durable as the store makes it,
+    /// or will be before any later file outside `v1/objects/` is.
+    async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, SinkError>;
+
+    /// The reading side. It sees every file whose `put` has returned.
+    fn archive(&self) -> Arc<dyn Archive>;
+
+    /// Whether the store keeps what it holds from being changed. Asked of the store, not of the config.
+    async fn lock(&self) -> Result<Lock, SinkError>;
+}
+
+/// How a store keeps what it holds from being changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// For how many days.
+    pub days: Option<u32>,
+    /// How firmly.
+    pub mode: LockMode,
+    /// What the store is: `folder`, or a cloud's.
+    pub store: &'static str,
+}
