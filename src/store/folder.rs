@@ -163,7 +163,7 @@ impl Shared {
                 Ok(metadata) if metadata.is_symlink() => {
                     return Err(format!("{} is a symbolic link, which is not followed", place.display()));
                 }
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+                Err(error) if !absent(&error) => return Err(error.to_string()),
                 _ => {}
             }
         }
@@ -182,9 +182,7 @@ impl Archive for Folder {
                 Ok(_) => Err(io("it is not a file".to_owned())),
                 Err(error) => Err(io(error.to_string())),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            // A file where a folder belongs: what would be in it is not there.
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(None),
+            Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(io(error.to_string())),
         }
     }
@@ -196,9 +194,7 @@ impl Archive for Folder {
         let place = if trimmed.is_empty() { self.0.root.clone() } else { self.0.place(trimmed).map_err(io)? };
         let entries = match std::fs::read_dir(place) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                return Ok(Vec::new());
-            }
+            Err(error) if absent(&error) => return Ok(Vec::new()),
             Err(error) => return Err(io(error.to_string())),
         };
         let mut names = Vec::new();
@@ -300,6 +296,11 @@ fn name(temporary: TempPath, file: &Path, path: &str) -> Result<Put, SinkError> 
     let Err(refused) = temporary.persist_noclobber(file) else { return Ok(Put::Written) };
     let bytes = std::fs::read(&refused.path).map_err(|error| away(path, &error))?;
     compare(file, &bytes, path)?.ok_or_else(|| away(path, &refused.error))
+}
+
+/// Whether a file is not there, perhaps because a file stands where a folder would be.
+fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 fn away(path: &str, error: &std::io::Error) -> SinkError {
