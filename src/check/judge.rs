@@ -1,7 +1,7 @@
 //! The judge: a library with settings, ready to say what each resource and each place comes to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cel::Context;
 use cel::common::value::Val;
@@ -66,6 +66,7 @@ pub struct Judge {
     populations: Vec<(KindId, usize)>,
     sides: Vec<Side>,
     undeclared: Vec<Undeclared>,
+    defects: Mutex<BTreeMap<CheckId, String>>,
     root: Context<'static, 'static>,
 }
 
@@ -114,6 +115,7 @@ impl Judge {
             populations: Vec::new(),
             sides: Vec::new(),
             undeclared: Vec::new(),
+            defects: Mutex::new(BTreeMap::new()),
             root,
         };
         for (id, kind) in &library.kinds {
@@ -146,6 +148,11 @@ impl Judge {
     /// The checks that wait for a declaration by the customer.
     pub fn undeclared(&self) -> &[Undeclared] {
         &self.undeclared
+    }
+
+    /// What CEL said of checks that were at fault so far, the first complaint of each. It can quote what was read.
+    pub fn defects(&self) -> BTreeMap<CheckId, String> {
+        self.defects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The kinds that checks ask about or join to.
@@ -188,12 +195,13 @@ impl Judge {
         let plan = &self.library.kinds[&resource.kind].plan;
         let bound = Bound::new(resource, active, plan, joins, &self.root);
         let context = bound.context(&self.root);
+        let note = |check: &CheckPlan, step: &Step| self.note(check, step);
         for (index, population) in &active.checks {
             let check = &plan.checks[*index];
             match (&check.rule, population) {
-                (Rule::Each(condition), _) => sink(finding(check, condition, &bound, &context)),
+                (Rule::Each(condition), _) => sink(finding(check, condition, &bound, &context, &note)),
                 (Rule::Population(per, _), Some(number)) => {
-                    populations.observe(*number, *per, check, &bound, &context);
+                    populations.observe(*number, *per, check, &bound, &context, &note);
                 }
                 (Rule::Population(..), None) => {}
             }
@@ -206,6 +214,27 @@ impl Judge {
             let check = &self.library.kinds[kind].plan.checks[*check];
             crate::population::finish(kind, check, places, coverage, sink);
         }
+    }
+
+    fn note(&self, check: &CheckPlan, step: &Step) {
+        if let Step::Defect(message) = step {
+            let mut defects = self.defects.lock().unwrap_or_else(PoisonError::into_inner);
+            defects.entry(check.check.id.clone()).or_insert_with(|| message.clone());
+        }
+    }
+
+    /// What the left-hand side of a join says of a resource; null where it cannot be told.
+    pub(crate) fn left(&self, resource: &Resource, join: &str) -> Vec<(String, Value)> {
+        let Some(active) = self.kinds.get(&resource.kind) else { return Vec::new() };
+        let plan = &self.library.kinds[&resource.kind].plan;
+        let joins = self.join_index().seal(&Coverage::default());
+        let bound = Bound::new(resource, active, plan, &joins, &self.root);
+        let context = bound.context(&self.root);
+        let named = active.joins.keys().map(|index| &plan.joins[*index]).filter(|plan| plan.name == join);
+        let value = |(field, program): &(String, crate::expr::Program)| {
+            (field.clone(), program.project(&context).unwrap_or(Value::Null))
+        };
+        named.flat_map(|join| &join.on).map(value).collect()
     }
 
     fn activate(&mut self, id: &KindId, plan: &KindPlan) -> ActiveKind {
@@ -311,8 +340,11 @@ fn check_settings(library: &Library, settings: &Settings) -> Result<(), Settings
     Ok(())
 }
 
+/// Takes note of a step of a check.
+pub(crate) type Note<'a> = &'a dyn Fn(&CheckPlan, &Step);
+
 /// What a resource's check comes to, and the program that decided.
-pub(crate) fn decide<'c>(
+fn decide<'c>(
     check: &'c CheckPlan,
     condition: &'c Condition,
     bound: &Bound<'_>,
@@ -339,8 +371,15 @@ pub(crate) fn reasons(step: &Step, decider: &Condition, bound: &Bound<'_>) -> BT
     reasons
 }
 
-fn finding(check: &CheckPlan, condition: &Condition, bound: &Bound<'_>, context: &Context<'_, '_>) -> Finding {
+fn finding(
+    check: &CheckPlan,
+    condition: &Condition,
+    bound: &Bound<'_>,
+    context: &Context<'_, '_>,
+    note: Note<'_>,
+) -> Finding {
     let (step, decider) = decide(check, condition, bound, context);
+    note(check, &step);
     let (verdict, because) = match &step {
         Step::Settled(verdict) => (*verdict, Vec::new()),
         step => (Verdict::Unknown, reasons(step, decider, bound).into_iter().collect()),

@@ -71,6 +71,7 @@ pub mod library;
 mod plan;
 pub mod policy;
 pub mod population;
+pub mod runner;
 mod stored;
 mod value;
 

@@ -61,15 +61,12 @@ impl Library {
                 Err(error) => errors.push(error),
             }
         }
-        match Self::assemble(parsed, &params.0, params.1) {
-            Ok(library) if errors.is_empty() => Ok(library),
-            Ok(_) => Err(errors),
-            Err(more) => {
-                errors.extend(more);
-                errors.sort();
-                Err(errors)
-            }
+        // What a file that cannot be read would have declared, the others would miss.
+        if !errors.is_empty() {
+            errors.sort();
+            return Err(errors);
         }
+        Self::assemble(parsed, &params.0, params.1)
     }
 
     pub(crate) fn assemble(

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::definition::Per;
 use crate::evaluate::{Bound, Step};
 use crate::join::{because, open_reasons};
-use crate::judge::reasons;
+use crate::judge::{Note, reasons};
 use crate::plan::{CheckPlan, Quantity, Rule};
 
 /// The name of all accounts together, where a finding needs one.
@@ -74,6 +74,7 @@ impl Populations {
         check: &CheckPlan,
         bound: &Bound<'_>,
         context: &Context<'_, '_>,
+        note: Note<'_>,
     ) {
         let scope = &bound.resource.scope;
         let place = (
@@ -90,6 +91,7 @@ impl Populations {
             Some((Step::Settled(Verdict::NotApplicable), _)) => return,
             Some((step @ (Step::Unknown | Step::Defect(_)), applies)) => {
                 tally.unclear += 1;
+                note(check, &step);
                 tally.because.extend(reasons(&step, applies, bound));
                 return;
             }
@@ -104,6 +106,7 @@ impl Populations {
                 Step::Settled(verdict) => counts.settle(verdict, bound),
                 step => {
                     counts.unknown += 1;
+                    note(check, &step);
                     tally.because.extend(reasons(&step, condition, bound));
                 }
             }
