@@ -1,1 +1,47 @@
-//! (under construction)
+//! What people read: a run's evidence as a summary, a terminal report, JSON, a table, or one HTML file.
+//!
+//! A report counts, orders and words what was sealed. It judges nothing again, reads no store, and knows neither
+//! checks nor mappings: whoever calls it feeds it.
+//!
+//! ```text
+//! let mut report = ReportBuilder::new(header, Limits::default());
+//! report.catalog(…).objective(…).check(…).waiver(…);         // texts
+//! for account in accounts { report.coverage(&account); }     // one by one
+//! report.controls(standings);
+//! for finding in findings { report.finding(&finding, Some(evidence)); }
+//! let report = report.finish();
+//!
+//! summary(&report, &style)      the few lines that `collect` ends with (feed it with Limits::summary())
+//! text(&report, &style)         for a terminal
+//! json(&report, &mut out)?      the document itself
+//! html(&report, &mut out)?      one file that needs nothing else
+//! ```
+//!
+//! Two forms do not need a [`Report`]: [`Collected`] is the object of `collect --format json`, and [`FindingsCsv`]
+//! takes findings row by row. Memory is bounded by [`Limits`], whatever the population: everything is counted, and
+//! what is left out is said to be, with the command that shows it.
+//!
+//! Foreign text (names, values) is made harmless in every form: markup, terminal sequences, formulas.
+
+mod builder;
+mod collected;
+mod coverage;
+mod csv;
+mod document;
+mod error;
+mod input;
+mod json;
+mod keep;
+mod unread;
+mod visible;
+
+pub use builder::ReportBuilder;
+pub use collected::Collected;
+pub use csv::{COLUMNS, FindingsCsv};
+pub use document::{
+    AccountReport, CatalogReport, CellReport, CheckReport, ControlReport, EvidenceRef, FORMAT, Kept, KindRow,
+    MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
+};
+pub use error::ReportError;
+pub use input::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, StatementRef, WaiverText};
+pub use json::json;
