@@ -48,6 +48,12 @@ impl ReportBuilder {
         }
     }
 
+    /// Replaces the header, for a caller who learns the totals and the head only at the end. The run stays the same.
+    pub fn set_header(&mut self, header: Header) -> &mut Self {
+        self.header = header;
+        self
+    }
+
     /// Takes in the texts of a catalogue.
     pub fn catalog(&mut self, catalog: CatalogText) -> &mut Self {
         self.catalogs.insert(catalog.id.clone(), catalog);
