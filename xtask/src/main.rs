@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo xtask demo | test | ci | deny-matrix | peers`: what a newcomer runs, and what holds the house together.
+#![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
+
+mod ci;
+mod demo;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports
+cargo xtask test          sets up every test peer and runs all tests
+cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
+cargo xtask ci            formatting, clippy, cargo-deny, and all tests
+cargo xtask peers         sets up the test peers only";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match &arguments[..] {
+        ["demo"] => demo::run(),
+        ["test"] => test::run(),
+        ["deny-matrix"] => test::deny_matrix(),
+        ["ci"] => ci::run(),
+        ["peers"] => test::peers().map(|_| ()),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(if matches!(arguments[..], ["help" | "--help" | "-h"]) { 0 } else { 2 });
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

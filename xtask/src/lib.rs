@@ -1,0 +1,7 @@
+//! The third-party servers that the demo and the end-to-end tests run against, and the small tools to talk to them.
+
+pub mod http;
+pub mod peers;
+pub mod venv;
+
+pub use peers::{Dsse, Moto, Proxy};

@@ -1,0 +1,39 @@
+//! `cargo xtask test`: every peer set up, every test run.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+use xtask::venv::{self, Venv};
+
+use crate::tools::{cargo, evidenced, target, tools, works};
+
+/// Sets up the peers and runs all tests.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    peers()?;
+    if works(&mut cargo(&["nextest", "--version"])) {
+        venv::run(&mut cargo(&["nextest", "run", "--workspace"]), "pass the tests")?;
+        venv::run(&mut cargo(&["test", "--quiet", "--workspace", "--doc"]), "pass the tests in the documentation")?;
+    } else {
+        venv::run(&mut cargo(&["test", "--workspace"]), "pass the tests")?;
+    }
+    venv::run(Command::new(evidenced()?).args(["checks", "test"]), "pass the examples of the checks")?;
+    println!("all tests passed in {} s", start.elapsed().as_secs());
+    Ok(())
+}
+
+/// Denies every operation once and prints what that costs.
+pub(crate) fn deny_matrix() -> Result<()> {
+    peers()?;
+    let test = ["test", "--quiet", "--package", "evidenced", "--test", "deny_matrix", "--", "--nocapture"];
+    venv::run(&mut cargo(&test), "pass the deny matrix")
+}
+
+/// Sets up the test peers: Python environments, and the tools that an auditor would use.
+pub(crate) fn peers() -> Result<()> {
+    let target = target()?;
+    Venv::ensure(&target, "moto")?;
+    Venv::ensure(&target, "dsse")?;
+    tools(&["jq", "openssl", "zstd"])
+}
