@@ -15,6 +15,7 @@
 //! [`evidenced_model::Archive`] and [`evidenced_model::Sink`], time through arguments.
 
 pub mod chunk;
+pub mod diff;
 pub mod dsse;
 mod error;
 pub mod log;
@@ -28,6 +29,7 @@ mod side;
 pub mod signer;
 pub mod statement;
 pub mod tree;
+pub mod verify;
 pub mod write;
 
 pub use error::{KeyError, SealError};

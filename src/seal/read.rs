@@ -122,7 +122,7 @@ impl<'a> RunReader<'a> {
         group: &RunGroup,
     ) -> Result<impl Iterator<Item = Result<Resource, SealError>> + use<'a>, SealError> {
         let lines = self.resource_lines(group)?;
-        Ok(lines.map(|line| parse::<ResourceLine>(&line?).map(Resource::from)))
+        Ok(lines.map(|line| line?.parse::<ResourceLine>().map(Resource::from)))
     }
 
     /// The findings of a group, in the order of SHA-256(resource), then of checks.
@@ -131,7 +131,7 @@ impl<'a> RunReader<'a> {
         group: &RunGroup,
     ) -> Result<impl Iterator<Item = Result<Finding, SealError>> + use<'a>, SealError> {
         let lines = self.finding_lines(group)?;
-        Ok(lines.map(|line| parse(&line?)))
+        Ok(lines.map(|line| line?.parse()))
     }
 
     /// The resource lines of a group, as stored.
@@ -148,6 +148,15 @@ impl<'a> RunReader<'a> {
     pub fn subject(&self, name: &str) -> Result<Digest, SealError> {
         let missing = || SealError::wrong(&self.path, format!("it has no subject {name:?}"));
         self.subjects.get(name).copied().ok_or_else(missing)
+    }
+
+    pub(crate) fn objects(&self) -> ObjectReader<'a> {
+        self.objects
+    }
+
+    /// The coverage that an entry of the coverage tree names.
+    pub(crate) fn coverage_of(&self, entry: Option<&Entry>) -> Result<Option<AccountCoverage>, SealError> {
+        entry.map(|entry| self.objects.document(&entry.digest, "the coverage tree")).transpose()
     }
 
     pub(crate) fn root(&self, subject: &str) -> Result<Tree, SealError> {
@@ -229,8 +238,17 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// The chunk it stands in.
     pub file: String,
+    /// SHA-256 of the id.
+    pub hash: Digest,
     /// The id of the resource.
     pub id: String,
+}
+
+impl Line {
+    /// The line as what it is: [`ResourceLine`] or [`Finding`].
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, SealError> {
+        parse_at(&self.bytes, &self.file)
+    }
 }
 
 /// The lines of a group, in the order of SHA-256(id); holds one chunk at a time.
@@ -249,8 +267,13 @@ impl<'a> Lines<'a> {
             Some(group) => Tree::read(objects, &group.digest, &group.name)?,
             None => Tree::default(),
         };
-        let chunks = tree.entries.into();
-        Ok(Self { objects, chunks, key, file: String::new(), content: Vec::new(), lines: VecDeque::new() })
+        Ok(Self::of_chunks(objects, tree.entries, key))
+    }
+
+    /// The lines of these chunks only, which are in order.
+    pub(crate) fn of_chunks(objects: ObjectReader<'a>, chunks: Vec<Entry>, key: &'static str) -> Self {
+        let chunks = chunks.into();
+        Self { objects, chunks, key, file: String::new(), content: Vec::new(), lines: VecDeque::new() }
     }
 
     fn load(&mut self, chunk: &Entry) -> Result<(), SealError> {
@@ -278,8 +301,8 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((_, id, range)) = self.lines.pop_front() {
-                return Some(Ok(Line { bytes: self.content[range].to_vec(), file: self.file.clone(), id }));
+            if let Some((hash, id, range)) = self.lines.pop_front() {
+                return Some(Ok(Line { bytes: self.content[range].to_vec(), file: self.file.clone(), hash, id }));
             }
             let chunk = self.chunks.pop_front()?;
             if let Err(error) = self.load(&chunk) {
@@ -293,10 +316,6 @@ impl Iterator for Lines<'_> {
 struct Ids {
     id: Option<String>,
     resource: Option<String>,
-}
-
-fn parse<T: DeserializeOwned>(line: &Line) -> Result<T, SealError> {
-    parse_at(&line.bytes, &line.file)
 }
 
 fn parse_at<T: DeserializeOwned>(line: &[u8], file: &str) -> Result<T, SealError> {
