@@ -14,6 +14,7 @@ pub mod gap;
 pub mod id;
 pub mod kind;
 pub mod manifest;
+pub mod memory;
 pub mod resource;
 pub mod run;
 pub mod scope;
@@ -32,6 +33,7 @@ pub use manifest::{
     Assurance, Binary, CallStats, Calls, ClockCheck, Controls, Exclusion, ListedAccount, Listing, LockMode, Manifest,
     Principal, Sample, Shard, Slot, Totals, VerdictCounts,
 };
+pub use memory::{Memory, NullSink};
 pub use resource::{Field, Resource, ResourceLine, Unread};
 pub use run::{LogHead, RunStatus, Window};
 pub use scope::Scope;
