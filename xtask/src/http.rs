@@ -1,6 +1,6 @@
 //! One plain HTTP request to a server on loopback: enough for the control doors of the test peers.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufWriter, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -17,16 +17,17 @@ pub struct Answer {
 
 /// Sends one request to a port of loopback and reads the whole answer.
 pub fn send(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("connect to port {port}"))?;
+    let stream = TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("connect to port {port}"))?;
     stream.set_read_timeout(Some(Duration::from_mins(2)))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
+    let mut stream = BufWriter::new(stream);
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n")?;
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        write!(stream, "{name}: {value}\r\n")?;
     }
-    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-    stream.write_all(request.as_bytes())?;
+    write!(stream, "Content-Length: {}\r\n\r\n{body}", body.len())?;
+    stream.flush()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).with_context(|| format!("read the answer to {method} {path}"))?;
+    stream.get_mut().read_to_string(&mut answer).with_context(|| format!("read the answer to {method} {path}"))?;
     parse(&answer).with_context(|| format!("{method} {path} on port {port}"))
 }
 

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
         ["ci"] => ci::run(),
-        ["peers"] => test::peers().map(|_| ()),
+        ["peers"] => test::peers(),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(if matches!(arguments[..], ["help" | "--help" | "-h"]) { 0 } else { 2 });

@@ -107,10 +107,9 @@ impl Moto {
     }
 
     fn iam(&self, action: &str, arguments: &[(&str, &str)]) -> Result<String> {
-        let mut body = format!("Action={action}&Version=2010-05-08");
-        for (name, value) in arguments {
-            body.push_str(&format!("&{name}={}", encode(value)));
-        }
+        let fixed = [("Action", action), ("Version", "2010-05-08")];
+        let pairs = fixed.iter().chain(arguments).map(|(name, value)| format!("{name}={}", encode(value)));
+        let body = pairs.collect::<Vec<_>>().join("&");
         let scope = "AWS4-HMAC-SHA256 Credential=AKIAEXAMPLEEXAMPLE00/20260101/us-east-1/iam/aws4_request, \
                      SignedHeaders=host, Signature=none";
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Authorization", scope)];
@@ -179,15 +178,8 @@ impl Dsse {
 
 /// Percent-encodes a form value.
 fn encode(value: &str) -> String {
-    let mut encoded = String::new();
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    value.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub struct Venv {
 impl Venv {
     /// The environment, made first where it is not there yet or its list has changed.
     pub fn ensure(target: &Path, name: &str) -> Result<Self> {
-        let venv = Self::at(target, name);
+        let venv = Self { python: folder(target, name).join("bin/python") };
         let list = list(name);
         let wanted = fs::read(&list).with_context(|| format!("read {}", list.display()))?;
         let folder = folder(target, name);
@@ -30,6 +30,13 @@ impl Venv {
             return Ok(venv);
         }
         eprintln!("setting up {name} under {}", folder.display());
+        fs::create_dir_all(target.join("peers"))?;
+        // Tests run beside each other; the first one makes it.
+        let lock = fs::File::create(target.join("peers").join(format!("{name}.lock")))?;
+        lock.lock().context("wait for another process that makes the environment")?;
+        if fs::read(&made_from).is_ok_and(|made| made == wanted) {
+            return Ok(venv);
+        }
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("clear {}", folder.display()))?;
         }
@@ -41,24 +48,11 @@ impl Venv {
         Ok(venv)
     }
 
-    /// The environment, which must have been made before.
-    pub fn found(target: &Path, name: &str) -> Result<Self> {
-        let made = fs::read(folder(target, name).join("made-from.txt")).ok();
-        if made.is_none() || made != fs::read(list(name)).ok() {
-            bail!("the test peer {name} is not set up under {}: run `cargo xtask peers`", target.display());
-        }
-        Ok(Self::at(target, name))
-    }
-
     /// A command that runs a script of `tests/peers` in this environment.
     pub fn script(&self, script: &str) -> Command {
         let mut command = Command::new(&self.python);
         command.arg("-B").arg(workspace().join("tests/peers").join(script));
         command
-    }
-
-    fn at(target: &Path, name: &str) -> Self {
-        Self { python: folder(target, name).join("bin/python") }
     }
 }
 
