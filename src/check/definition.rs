@@ -130,12 +130,28 @@ pub struct Join {
 
 /// `some: x` or `some: {name: x, other: y}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub enum OneOrNamed {
     /// A single predicate.
     One(String),
     /// Several, each of which must hold for some resource.
     Named(BTreeMap<String, String>),
+}
+
+impl TryFrom<Value> for OneOrNamed {
+    type Error = &'static str;
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        const WRONG: &str = "a predicate is text, or several are a map from name to text";
+        let text = |value: Value| value.as_str().map(str::to_owned).ok_or(WRONG);
+        match value {
+            Value::Object(named) => named
+                .into_iter()
+                .map(|(name, value)| Ok((name, text(value)?)))
+                .collect::<Result<_, _>>()
+                .map(Self::Named),
+            one => text(one).map(Self::One),
+        }
+    }
 }
 
 /// How many resources a predicate must hold for.
@@ -231,7 +247,7 @@ impl Examples {
 
 /// One example, or a list of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub enum ExampleList {
     /// Several.
     Many(Vec<Map<String, Value>>),
@@ -242,6 +258,18 @@ pub enum ExampleList {
 impl Default for ExampleList {
     fn default() -> Self {
         Self::Many(Vec::new())
+    }
+}
+
+impl TryFrom<Value> for ExampleList {
+    type Error = &'static str;
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        const WRONG: &str = "an example is a map, or several are a list of maps";
+        let map = |value: Value| if let Value::Object(map) = value { Ok(map) } else { Err(WRONG) };
+        match value {
+            Value::Array(many) => many.into_iter().map(map).collect::<Result<_, _>>().map(Self::Many),
+            one => map(one).map(Self::One),
+        }
     }
 }
 

@@ -302,21 +302,31 @@ impl OneCheck<'_> {
         };
         let mut forced = Vec::new();
         for slot in program.slots.clone() {
-            let (path, join) = match &self.slots.sources[slot] {
-                Source::Field(field) => (field.clone(), None),
-                Source::JoinField(join, field) => (format!("{}.{field}", self.joins[*join].1.name), Some(*join)),
-                Source::JoinNull(join) => (self.joins[*join].1.name.clone(), None),
+            let path = match &self.slots.sources[slot] {
+                Source::Field(field) => field.clone(),
+                Source::JoinField(join, field) => format!("{}.{field}", self.joins[*join].1.name),
+                Source::JoinNull(_) | Source::JoinList(_) => String::new(),
                 _ => continue,
             };
             let force = |slot: usize, verdict: Verdict| self.force(slot, verdict);
             let verdict = |path: &str| self.check.when_absent.get(path).and_then(|absent| absent.verdict());
             forced.extend(verdict(&path).map(|verdict| force(slot, verdict)));
-            // Reading a field of a join whose absence decides is reading whether it is there.
-            if let Some(join) = join
-                && let Some(verdict) = verdict(&self.joins[join].1.name)
-            {
+            // Reading a join is also reading whether it is there, and what it is joined by.
+            let join = match &self.slots.sources[slot] {
+                Source::JoinField(join, _) | Source::JoinNull(join) | Source::JoinList(join) => *join,
+                _ => continue,
+            };
+            if let Some(verdict) = verdict(&self.joins[join].1.name) {
                 let slot = self.slots.slot(Source::JoinNull(join));
                 forced.push(self.force(slot, verdict));
+            }
+            let left = self.joins[join].1.on.iter().flat_map(|(_, program)| &program.slots);
+            for slot in left {
+                if let Source::Field(field) = &self.slots.sources[*slot]
+                    && let Some(verdict) = verdict(field)
+                {
+                    forced.push(self.force(*slot, verdict));
+                }
             }
         }
         forced.sort_unstable();
@@ -326,6 +336,14 @@ impl OneCheck<'_> {
             program.slots.iter().copied().chain(forced.iter().map(|forced| forced.slot)).collect();
         let evidence = slots.into_iter().filter(|slot| sources[*slot].is_evidence()).collect();
         Some(Condition { program, forced, evidence })
+    }
+
+    fn is_nullable(&self, field: &str) -> bool {
+        self.kind.fields.get(field).is_some_and(|field| field.nullable)
+    }
+
+    fn is_single_join(&self, name: &str) -> bool {
+        self.check.with.get(name).is_some_and(|join| !join.many)
     }
 
     fn force(&self, slot: usize, verdict: Verdict) -> Forced {
@@ -406,7 +424,7 @@ impl OneCheck<'_> {
             if !reads.contains(path) {
                 let near = hint(path, known());
                 self.errors.push(format!("when_absent: the programs do not read {path:?}{near}"));
-            } else if !nullable.contains(path) && !joins.contains_key(path) {
+            } else if !nullable.contains(path) && !self.is_nullable(path) && !self.is_single_join(path) {
                 self.errors.push(format!("when_absent: {path} is never absent; remove it, or declare it nullable"));
             }
         }

@@ -58,7 +58,14 @@ pub fn run(library: &Arc<Library>) -> Report {
     let mut report = Report::default();
     for kind in library.kinds() {
         for plan in &kind.plan.checks {
-            let mut one = OneCheck { library, kind, plan, reads: reads(kind, plan), report: &mut report };
+            let mut one = OneCheck {
+                library,
+                kind,
+                plan,
+                reads: reads(kind, plan),
+                needless: BTreeMap::new(),
+                report: &mut report,
+            };
             one.run();
         }
     }
@@ -81,6 +88,8 @@ struct OneCheck<'a> {
     kind: &'a Kind,
     plan: &'a CheckPlan,
     reads: Reads,
+    /// Paths without which a pass stays a pass, with the first example of it.
+    needless: BTreeMap<String, String>,
     report: &'a mut Report,
 }
 
@@ -111,6 +120,15 @@ impl OneCheck<'_> {
         let mut sound = !examples.is_empty();
         for (name, verdict, example) in &examples {
             sound &= self.example(name, *verdict, example, &mut decided, &mut lists);
+        }
+        let needless = std::mem::take(&mut self.needless);
+        if let Some(first) = needless.values().next() {
+            let paths: Vec<&str> = needless.keys().map(String::as_str).collect();
+            let message = format!(
+                "still passes while unread: {}; if logic alone decides, list them under decided_without",
+                paths.join(", ")
+            );
+            self.fail(Some(&first.clone()), message);
         }
         for path in self.check().decided_without.clone() {
             if sound && !decided.contains(&path) {
@@ -188,12 +206,7 @@ impl OneCheck<'_> {
             if let Err(message) = verdict_is(&world, &[Verdict::Unknown, expected]) {
                 self.fail(Some(name), format!("without {path}: {message}"));
             } else if expected == Verdict::Pass && !self.is_exempt(&path) {
-                self.fail(
-                    Some(name),
-                    format!(
-                        "still passes while {path} is unread; if logic alone decides, list it under decided_without"
-                    ),
-                );
+                self.needless.entry(path).or_insert_with(|| name.to_owned());
             }
         }
     }

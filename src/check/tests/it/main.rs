@@ -1,0 +1,10 @@
+//! The rules of judging, one room for each: loading, single resources, joins, populations, properties, examples.
+
+mod examples;
+mod joins;
+mod kit;
+mod loading;
+mod mappings;
+mod populations;
+mod properties;
+mod single;
