@@ -29,11 +29,15 @@ mod coverage;
 mod csv;
 mod document;
 mod error;
+mod html;
 mod input;
 mod json;
 mod keep;
+mod text;
+mod trust;
 mod unread;
 mod visible;
+mod words;
 
 pub use builder::ReportBuilder;
 pub use collected::Collected;
@@ -43,5 +47,7 @@ pub use document::{
     MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
 };
 pub use error::ReportError;
+pub use html::html;
 pub use input::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, StatementRef, WaiverText};
 pub use json::json;
+pub use text::{Style, summary, text};

@@ -1,0 +1,162 @@
+//! Checks and their findings, as the HTML template shows them.
+
+use serde::Serialize;
+
+use crate::document::{CheckReport, EvidenceRef, Kept, Shown, ShownFinding};
+use crate::words::{self, count, number};
+
+/// The most telling verdict that a check has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Fail,
+    Unknown,
+    Waived,
+    Pass,
+    Undeclared,
+    Nothing,
+}
+
+#[derive(Serialize)]
+pub(super) struct CheckView<'a> {
+    check: &'a CheckReport,
+    state: &'static str,
+    tally: String,
+    fails: String,
+    of: String,
+    groups: Vec<GroupView<'a>>,
+}
+
+/// The findings of one verdict.
+#[derive(Serialize)]
+struct GroupView<'a> {
+    verdict: &'static str,
+    heading: String,
+    left_out: Option<String>,
+    open: bool,
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingView<'a> {
+    resource: &'a str,
+    kind: &'a str,
+    place: String,
+    waiver: Option<&'a str>,
+    values: Vec<ValueView<'a>>,
+    because: Vec<String>,
+    rests_on: Vec<[String; 3]>,
+    evidence: Option<&'a EvidenceRef>,
+}
+
+#[derive(Serialize)]
+struct ValueView<'a> {
+    name: &'a str,
+    value: String,
+    /// Something of ours to say about the value, beside it.
+    note: Option<String>,
+}
+
+impl Group {
+    pub(super) fn of(check: &CheckReport) -> Self {
+        if check.fails.count > 0 {
+            Self::Fail
+        } else if check.unknowns.count > 0 {
+            Self::Unknown
+        } else if check.waived.count > 0 {
+            Self::Waived
+        } else if check.passes.count > 0 {
+            Self::Pass
+        } else if !check.undeclared.is_empty() {
+            Self::Undeclared
+        } else {
+            Self::Nothing
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::Waived => "waived",
+            Self::Pass => "pass",
+            Self::Undeclared => "undeclared",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+impl<'a> CheckView<'a> {
+    pub(super) fn new(check: &'a CheckReport) -> Self {
+        let groups = [
+            ("fail", &check.fails, "fail", "fail"),
+            ("unknown", &check.unknowns, "unknown", "unknown"),
+            ("waived", &check.waived, "waived fail", "waived fails"),
+            ("pass", &check.passes, "pass", "pass"),
+        ];
+        let groups = groups.into_iter().filter(|(_, kept, ..)| kept.count > 0);
+        Self {
+            check,
+            state: Group::of(check).as_str(),
+            tally: words::check_tally(check),
+            fails: number(check.fails.count),
+            of: number(check.counts.total() - check.counts.not_applicable),
+            groups: groups
+                .map(|(verdict, kept, one, many)| group(verdict, kept, &count(kept.count, one, many)))
+                .collect(),
+        }
+    }
+}
+
+fn group<'a>(verdict: &'static str, kept: &'a Kept, heading: &str) -> GroupView<'a> {
+    let heading = if verdict == "pass" && kept.left_out > 0 && !kept.shown.is_empty() {
+        format!("{heading}; {}", count(kept.shown.len() as u64, "example", "examples"))
+    } else {
+        heading.to_owned()
+    };
+    GroupView {
+        verdict,
+        heading,
+        left_out: (kept.left_out > 0).then(|| number(kept.left_out)),
+        // A short list of fails is shown at once.
+        open: verdict == "fail" && kept.shown.len() <= 3,
+        findings: kept.shown.iter().map(finding).collect(),
+    }
+}
+
+fn finding(finding: &ShownFinding) -> FindingView<'_> {
+    let scope = &finding.scope;
+    let place = |scope: &evidenced_model::Scope| format!("{}:{} {}", scope.provider, scope.account, scope.region);
+    FindingView {
+        resource: &finding.resource,
+        kind: finding.kind.as_str(),
+        place: place(scope),
+        waiver: finding.waiver.as_ref().map(|waiver| waiver.id.as_str()),
+        values: finding.observed.iter().map(|(name, value)| shown(name, value)).collect(),
+        because: finding.because.iter().map(because).collect(),
+        rests_on: finding.rests_on.iter().map(|r| [r.id.clone(), r.kind.to_string(), place(&r.scope)]).collect(),
+        evidence: finding.evidence.as_ref(),
+    }
+}
+
+fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
+    match value {
+        Shown::Whole(value) if value.is_null() => {
+            ValueView { name, value: String::new(), note: Some("absent".to_owned()) }
+        }
+        Shown::Whole(value) => ValueView { name, value: value.to_string(), note: None },
+        Shown::Cut { cut, bytes: 0 } => ValueView { name, value: String::new(), note: Some(cut.clone()) },
+        Shown::Cut { cut, bytes } => {
+            let note = format!("cut: {} bytes in all, see the stored line", number(*bytes));
+            ValueView { name, value: format!("{cut}…"), note: Some(note) }
+        }
+    }
+}
+
+fn because(because: &evidenced_model::Because) -> String {
+    let needs = match (&because.permission, &because.call) {
+        (Some(permission), _) => format!(" (needs {permission})"),
+        (None, Some(call)) => format!(" ({call})"),
+        (None, None) => String::new(),
+    };
+    format!("{}: {}{needs}", because.field, words::cause(because.cause))
+}

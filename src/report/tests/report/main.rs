@@ -1,0 +1,7 @@
+//! Reports from outside: their forms, what hostile names do to them, and how much they hold.
+
+mod bounds;
+mod golden_forms;
+mod hostile;
+mod sample;
+mod structure;
