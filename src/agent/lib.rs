@@ -1,1 +1,27 @@
-//! (under construction)
+//! The agent: config, plan, collecting, judging and sealing in their one order, and the commands on top.
+//!
+//! Architecture invariant: only `cycle` knows the order of the stages, and only this crate knows the
+//! environment, the wall clock and the process.
+
+mod args;
+mod binary;
+mod catalogue;
+mod clock;
+mod collect;
+mod commands;
+mod config;
+mod cycle;
+mod exit;
+mod judging;
+mod lines;
+mod locate;
+mod logging;
+mod opened;
+mod plan;
+mod progress;
+mod reevaluate;
+mod state;
+mod stop;
+
+pub use commands::run;
+pub use exit::Exit;

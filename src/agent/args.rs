@@ -1,0 +1,276 @@
+//! What can be asked of the program, as its help shows it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use evidenced_model::Severity;
+
+use crate::logging::LogFormat;
+
+/// Signed evidence of how your clouds are configured, judged by declarative checks and mapped to ISO/IEC 27001 and 27017.
+#[derive(Debug, Parser)]
+#[command(name = "evidenced", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 complete, sealed, stored | 1 findings at or over --fail-on | 2 usage or config | 3 sealed, but with gaps \
+(--partial-ok makes it 0) | 4 kept in the spool | 5 verification failed | 6 nothing could be read | 130 interrupted";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Config file [default: ./evidenced.yaml, then /etc/evidenced/evidenced.yaml, else built-in defaults]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// How log lines are printed (always on stderr)
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// Only errors, no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// More log lines; twice and thrice for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// No colour, also where there is a terminal (`NO_COLOR` does the same)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// One self-contained page (report only).
+    Html,
+    /// Findings as comma-separated values (report only).
+    Csv,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read the clouds, judge, seal, store; then exit
+    Collect(Collect),
+    /// Print findings of a run as JSON lines
+    Findings(Findings),
+    /// Print the state of controls: text, json, html or csv
+    Report(Report),
+    /// Check evidence: signatures, log, digests; offline
+    Verify(Verify),
+    /// Print what changed between two runs
+    Diff(Diff),
+    /// List, show and test checks
+    #[command(subcommand)]
+    Checks(Checks),
+    /// List and show controls
+    #[command(subcommand)]
+    Controls(Controls),
+    /// List and show objectives
+    #[command(subcommand)]
+    Objectives(Objectives),
+    /// List and show collectors with the calls and permissions they need
+    #[command(subcommand)]
+    Collectors(Collectors),
+    /// Make a signing key
+    Keygen(Keygen),
+    /// Write, check and describe the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `collect`.
+#[derive(Debug, Args)]
+pub(crate) struct Collect {
+    /// Only collectors of these ids, e.g. aws.s3 or 'aws.*'; may be repeated or comma-separated
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) collectors: Vec<String>,
+    /// Exit 1 if a finding of this severity or worse failed
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) fail_on: Option<Severity>,
+    /// Exit 0 also where there are gaps
+    #[arg(long)]
+    pub(crate) partial_ok: bool,
+}
+
+/// `findings`.
+#[derive(Debug, Args)]
+pub(crate) struct Findings {
+    /// A run id, `latest`, `latest~1`, or a date
+    #[arg(long, default_value = "latest")]
+    pub(crate) run: String,
+    /// Only these verdicts: pass, fail, unknown, `not_applicable`; may be repeated or comma-separated
+    #[arg(long, value_name = "VERDICT", value_delimiter = ',', value_parser = ["pass", "fail", "unknown", "not_applicable"])]
+    pub(crate) verdict: Vec<String>,
+    /// Only checks of this id
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) check: Option<String>,
+    /// Only resources of this id
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) resource: Option<String>,
+    /// The store [default: the configured one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// A run id, `latest`, `latest~1`, or a date
+    #[arg(long, default_value = "latest")]
+    pub(crate) run: String,
+    /// Only this catalogue
+    #[arg(long, value_name = "ID")]
+    pub(crate) catalog: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The store [default: the configured one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The store: a URL or a folder [default: the configured one]
+    pub(crate) store: Option<String>,
+    /// A public key to trust; may be repeated [default: the configured agent's]
+    #[arg(long, value_name = "PUBLIC.pem")]
+    pub(crate) key: Vec<PathBuf>,
+    /// The head of the log as you know it from elsewhere
+    #[arg(long, value_name = "INDEX:DIGEST")]
+    pub(crate) expect_head: Option<String>,
+    /// Judge the stored resources again and compare
+    #[arg(long)]
+    pub(crate) re_evaluate: bool,
+    /// Only runs that began at this time or later (a date, or RFC 3339)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Only runs that began before the end of this date, or before this time
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The older run: an id, `latest~1`, a date
+    #[arg(default_value = "latest~1")]
+    pub(crate) old: String,
+    /// The newer run
+    #[arg(default_value = "latest")]
+    pub(crate) new: String,
+    /// The store [default: the configured one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// `checks`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Checks {
+    /// Every check, one a line
+    List {
+        /// Only checks of this cloud
+        #[arg(long)]
+        provider: Option<String>,
+    },
+    /// One check, whole
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Run the examples of every check, and take each field away
+    Test {
+        /// Only checks of this id
+        glob: Option<String>,
+    },
+}
+
+/// `controls`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Controls {
+    /// The controls of a catalogue, one a line
+    List {
+        /// The catalogue; iso27001-2013 shows where the old numbers went
+        #[arg(long)]
+        catalog: Option<String>,
+    },
+    /// One control, whole
+    Show {
+        /// Its number, e.g. A.8.24
+        id: String,
+        /// Its catalogue
+        #[arg(long)]
+        catalog: Option<String>,
+    },
+}
+
+/// `objectives`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Objectives {
+    /// Every objective, one a line
+    List,
+    /// One objective with its controls and checks
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `collectors`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Collectors {
+    /// Every collector, one a line
+    List,
+    /// One collector with its kinds, calls and permissions
+    Show {
+        /// Its id
+        id: String,
+    },
+}
+
+/// `keygen`.
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Where the private key goes (mode 0600); the public key goes beside it as FILE.pub.pem
+    #[arg(default_value = "key.pem")]
+    pub(crate) file: PathBuf,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a commented config file to start from
+    Init {
+        /// Where
+        #[arg(default_value = "evidenced.yaml")]
+        file: PathBuf,
+    },
+    /// Check the config without calling anything
+    Check,
+    /// Print the JSON schema of the config
+    Schema,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|_| "expected info, low, medium, high or critical".to_owned())
+}

@@ -1,0 +1,68 @@
+//! The built-in kinds, checks and mappings, and what the config adds to them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use evidenced_check::Library;
+use evidenced_map::{Mapping, Sources};
+
+use crate::config::Loaded;
+use crate::exit::{Ended, Exit};
+
+/// Every kind, check and parameter: built in, and from `checks.dirs`.
+pub(crate) fn library(loaded: &Loaded) -> Result<Arc<Library>, Ended> {
+    let mut files = builtin_files();
+    for (index, folder) in loaded.config.checks.dirs.iter().enumerate() {
+        add_folder(folder, &mut files).map_err(|error| {
+            let message = format!("{} cannot be read: {error}", folder.display());
+            loaded.wrong(&["checks", "dirs", &index.to_string()], &message)
+        })?;
+    }
+    load(files)
+}
+
+/// The built-in objectives, catalogues, links and crosswalks.
+pub(crate) fn mapping() -> Result<Mapping, Ended> {
+    let objectives = [evidenced_mappings::objectives()];
+    let sources = Sources {
+        objectives: &objectives,
+        catalogs: evidenced_mappings::catalogs(),
+        links: evidenced_mappings::links(),
+        crosswalks: evidenced_mappings::crosswalks(),
+    };
+    Mapping::load(&sources).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
+}
+
+/// The mappings that the config asks for.
+pub(crate) fn chosen_mapping(loaded: &Loaded) -> Result<Mapping, Ended> {
+    let mapping = mapping()?;
+    let frameworks = &loaded.config.frameworks;
+    let chosen = if frameworks.is_empty() { mapping.default_frameworks() } else { frameworks.clone() };
+    mapping.only(&chosen).map_err(|error| loaded.wrong(&["frameworks"], &error.to_string()))
+}
+
+fn builtin_files() -> Vec<(String, String)> {
+    evidenced_mappings::kinds().iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+fn load(files: Vec<(String, String)>) -> Result<Arc<Library>, Ended> {
+    let (path, text) = evidenced_mappings::params();
+    Library::load(files, (path.to_owned(), text.to_owned())).map(Arc::new).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Ended::new(Exit::Usage, lines.join("\n"))
+    })
+}
+
+fn add_folder(folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Result<()> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            add_folder(&path, files)?;
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            files.push((path.display().to_string(), std::fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The collecting stage: every job, one reader that redacts, counts and spools what they say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use evidenced_check::JoinIndex;
+use evidenced_kit::redact::Redactor;
+use evidenced_kit::{Event, drive};
+use evidenced_model::{AccountCoverage, Coverage, Region};
+use evidenced_seal::SealError;
+use evidenced_seal::partition::{GroupKey, Partitioner, Partitions};
+use futures::StreamExt as _;
+use tokio::sync::mpsc;
+
+use crate::plan::{Plan, PlannedAccount};
+use crate::progress::Progress;
+use crate::stop::Stop;
+
+/// Collectors under way at once: each holds little, but each also holds connections.
+const JOBS_AT_ONCE: usize = 64;
+/// Events between the collectors and the reader.
+const CHANNEL: usize = 256;
+
+/// What was collected.
+pub(crate) struct Collected {
+    /// The resource lines, by group.
+    pub(crate) partitions: Partitions,
+    /// The right-hand sides of joins.
+    pub(crate) joins: JoinIndex,
+    /// The coverage of every account.
+    pub(crate) coverage: Coverage,
+    /// Texts that were redacted.
+    pub(crate) redacted: u64,
+}
+
+/// What the stage needs.
+pub(crate) struct Tools {
+    /// The right-hand sides of joins, still empty.
+    pub(crate) joins: JoinIndex,
+    /// What keeps secrets off the disk.
+    pub(crate) redactor: Redactor,
+    /// What a person sees.
+    pub(crate) progress: Arc<Progress>,
+    /// Set when the run is given up.
+    pub(crate) stop: Arc<Stop>,
+}
+
+/// Runs every job of the plan and reads what they say into the spool in `folder`.
+pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Tools) -> Result<Collected, SealError> {
+    let Plan { accounts, jobs } = plan;
+    let (sender, receiver) = mpsc::channel(CHANNEL);
+    let places: Vec<(usize, Region)> = jobs.iter().map(|job| (job.account, job.region.clone())).collect();
+    let progress = Arc::clone(&tools.progress);
+    progress.jobs(jobs.len() as u64);
+    let partitioner = Partitioner::new(folder, memory)?;
+    let stop = Arc::clone(&tools.stop);
+    let reader = tokio::task::spawn_blocking(move || read(receiver, accounts, &places, partitioner, tools));
+    let mut work = futures::stream::iter(jobs.into_iter().map(move |planned| {
+        let sender = sender.clone();
+        async move {
+            let ended = drive(planned.job, sender).await;
+            (planned.account, planned.manifest, planned.region, ended)
+        }
+    }))
+    .buffer_unordered(JOBS_AT_ONCE);
+    let mut given_up = Vec::new();
+    loop {
+        let ended = tokio::select! {
+            ended = work.next() => ended,
+            () = stop.wait() => None,
+        };
+        let Some((account, manifest, region, ended)) = ended else { break };
+        progress.job_done();
+        if let Err(cause) = ended {
+            given_up.push((account, manifest, region, cause));
+        }
+    }
+    drop(work);
+    let read = match reader.await {
+        Ok(read) => read?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    let mut accounts = read.accounts;
+    for (account, manifest, region, cause) in given_up {
+        accounts[account].coverage.give_up(manifest, &region, cause);
+    }
+    let covered = accounts.into_iter().map(|account| account.coverage.finish());
+    let accounts: BTreeMap<_, AccountCoverage> =
+        covered.map(|account| ((account.provider.clone(), account.account.clone()), account)).collect();
+    Ok(Collected {
+        partitions: read.partitioner.finish()?,
+        joins: read.joins,
+        coverage: Coverage { accounts },
+        redacted: read.redacted,
+    })
+}
+
+struct Read {
+    accounts: Vec<PlannedAccount>,
+    partitioner: Partitioner,
+    joins: JoinIndex,
+    redacted: u64,
+}
+
+/// Takes in what the collectors say until the last of them is done.
+fn read(
+    mut receiver: mpsc::Receiver<(usize, Event)>,
+    mut accounts: Vec<PlannedAccount>,
+    places: &[(usize, Region)],
+    mut partitioner: Partitioner,
+    tools: Tools,
+) -> Result<Read, SealError> {
+    let Tools { mut joins, redactor, progress, stop } = tools;
+    let mut redacted = 0;
+    let mut line = Vec::with_capacity(4096);
+    while let Some((job, mut event)) = receiver.blocking_recv() {
+        if stop.is_set() {
+            break;
+        }
+        let Some((account, region)) = places.get(job) else { continue };
+        let account = &mut accounts[*account];
+        if let Event::Resource(resource) = &mut event {
+            if account.excluded(&resource.kind, &resource.scope.region).is_some() {
+                continue;
+            }
+            redacted += redactor.redact(resource);
+            joins.observe(resource);
+            line.clear();
+            resource.write_line(&mut line);
+            let group = GroupKey {
+                account: account.key.clone(),
+                region: resource.scope.region.to_string(),
+                kind: resource.kind.to_string(),
+            };
+            partitioner.push(&group, &resource.id, &line)?;
+            progress.resource();
+        }
+        account.coverage.observe(region, &event);
+    }
+    Ok(Read { accounts, partitioner, joins, redacted })
+}

@@ -1,0 +1,144 @@
+//! `evidenced collect`: one cycle, then exit.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evidenced_report::Collected;
+use evidenced_seal::{PublicKey, Signer as _};
+use evidenced_store::Folder;
+
+use super::Context;
+use crate::args::{Collect, Format};
+use crate::clock::SystemClock;
+use crate::cycle::{Cycle, Outcome};
+use crate::exit::{Ended, Exit};
+use crate::lines::Lines;
+use crate::plan::Scoping;
+use crate::progress::Progress;
+use crate::state::{self, State};
+use crate::stop::Stop;
+
+pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
+    let loaded = context.load()?;
+    check_globs(context, &options.collectors)?;
+    let state = State::open(&loaded)?;
+    let (signer, new) = state::signer(&loaded)?;
+    if new && !context.common.quiet {
+        announce(&loaded, signer.public_key());
+    }
+    let store = Folder::create(&loaded.config.store.url)
+        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build()
+        .map_err(|error| Ended::new(Exit::Usage, format!("the runtime cannot start: {error}")))?;
+    let stop = Arc::new(Stop::default());
+    let progress = Arc::new(Progress::new(context.common.quiet));
+    let cycle = Cycle {
+        clouds: &context.clouds,
+        clock: Arc::new(SystemClock),
+        loaded: &loaded,
+        progress: Arc::clone(&progress),
+        scoping: Scoping {
+            collectors: options.collectors.clone(),
+            collect: loaded.config.collect,
+            timeout: Duration::from_secs(loaded.config.limits.collector_timeout_seconds),
+        },
+        signer: &signer,
+        state: &state,
+        stop: Arc::clone(&stop),
+        store: &store,
+    };
+    let outcome = runtime.block_on(async {
+        tokio::spawn(stop_on_signal(stop));
+        cycle.run().await
+    });
+    progress.done();
+    // Collectors that were given up may still wait for an answer; nobody waits for them.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    let outcome = outcome?;
+    let exit = exit(&outcome, options);
+    for (check, times) in &outcome.defects {
+        tracing::error!(
+            check,
+            times,
+            "a check could not decide by its own fault; its findings are unknown; please report this"
+        );
+    }
+    tracing::info!(
+        objects = outcome.written.objects,
+        bytes = outcome.written.bytes,
+        reused = outcome.written.reused,
+        redacted = outcome.redacted,
+        head = %outcome.header.head.map(|head| head.to_string()).unwrap_or_default(),
+        "the run is sealed and stored"
+    );
+    print(context, outcome)?;
+    Ok(exit)
+}
+
+fn exit(outcome: &Outcome, options: &Collect) -> Exit {
+    let partial = outcome.header.manifest.totals.gaps > 0 || !outcome.defects.is_empty();
+    let mut exit = Exit::Done;
+    if partial && !options.partial_ok {
+        exit = exit.or(Exit::Partial);
+    }
+    if options.fail_on.is_some_and(|least| outcome.worst.is_some_and(|worst| worst >= least)) {
+        exit = exit.or(Exit::Findings);
+    }
+    if outcome.blind {
+        exit = exit.or(Exit::Nothing);
+    }
+    exit
+}
+
+/// A pattern that no collector answers to is a slip, not a wish for an empty run.
+fn check_globs(context: &Context, globs: &[String]) -> Result<(), Ended> {
+    let ids: Vec<&str> =
+        context.clouds.iter().flat_map(|cloud| cloud.manifests()).map(|manifest| manifest.id).collect();
+    for glob in globs {
+        if !ids.iter().any(|id| crate::plan::glob(glob, id)) {
+            let message = format!("--collectors {glob}: there is no such collector; known: {}", ids.join(", "));
+            return Err(Ended::new(Exit::Usage, message));
+        }
+    }
+    Ok(())
+}
+
+fn announce(loaded: &crate::config::Loaded, key: &PublicKey) {
+    let (path, _) = state::key_path(loaded);
+    let _ = writeln!(
+        std::io::stderr(),
+        "made a signing key on first use: {} (mode 0600)\nits fingerprint, to be kept elsewhere: sha256:{}",
+        path.display(),
+        key.id()
+    );
+}
+
+async fn stop_on_signal(stop: Arc<Stop>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("signals cannot be heard; only SIGKILL will end this run early");
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    stop.set();
+}
+
+fn print(context: &Context, outcome: Outcome) -> Result<(), Ended> {
+    let mut lines = Lines::new();
+    if context.common.format == Format::Json {
+        lines.json(&Collected::new(&outcome.header, &outcome.controls))?;
+    } else {
+        let report = outcome.report.finish();
+        lines.text(evidenced_report::summary(&report, &super::report::style(context, true)).trim_end())?;
+    }
+    lines.finish()
+}

@@ -1,0 +1,121 @@
+//! The commands, one a file, and the door to them.
+
+mod checks;
+mod collect;
+mod collectors;
+mod config;
+mod controls;
+mod diff;
+mod findings;
+mod keygen;
+mod objectives;
+mod report;
+mod texts;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser as _};
+use evidenced_kit::Cloud;
+use evidenced_model::Archive;
+use evidenced_seal::{PublicKey, PublicKeys};
+use evidenced_store::Folder;
+
+use crate::args::{Arguments, Command, Common};
+use crate::config::{Loaded, environment};
+use crate::exit::{Ended, Exit};
+use crate::{logging, state};
+
+/// What every command is given.
+pub(crate) struct Context {
+    pub(crate) clouds: Vec<Box<dyn Cloud>>,
+    pub(crate) common: Common,
+    pub(crate) colour: bool,
+}
+
+impl Context {
+    /// The config, checked.
+    pub(crate) fn load(&self) -> Result<Loaded, Ended> {
+        Loaded::load(self.common.config.as_deref(), &environment(), &self.clouds)
+    }
+}
+
+/// The store for reading: the named one, or the configured one.
+pub(crate) fn archive(named: Option<&str>, loaded: &Loaded) -> Result<Arc<dyn Archive>, Ended> {
+    let url = named.unwrap_or(&loaded.config.store.url);
+    let folder = Folder::open(url).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+    Ok(Arc::new(folder))
+}
+
+/// The public key of the configured agent, from its private key.
+pub(crate) fn own_keys(loaded: &Loaded) -> Result<PublicKeys, Ended> {
+    use evidenced_seal::Signer as _;
+    let (path, _) = state::key_path(loaded);
+    if !path.exists() {
+        let message =
+            format!("no key to verify with: {} is not there; name the agent's public key with --key", path.display());
+        return Err(Ended::new(Exit::Usage, message));
+    }
+    let (signer, _) = state::signer(loaded)?;
+    Ok(PublicKeys::from(signer.public_key()))
+}
+
+/// Public keys from files.
+pub(crate) fn named_keys(paths: &[std::path::PathBuf]) -> Result<PublicKeys, Ended> {
+    let keys: Result<Vec<PublicKey>, _> = paths.iter().map(|path| PublicKey::open(path)).collect();
+    keys.map(PublicKeys::new).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
+}
+
+pub(crate) use texts::feed as feed_texts;
+
+/// Runs the program with these arguments; the result is its exit code.
+pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let Arguments { common, command } = arguments;
+    let plain = common.no_color || std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    let verbosity = if common.quiet { -1 } else { i8::try_from(common.verbose).unwrap_or(i8::MAX) };
+    logging::start(common.log_format, verbosity, !plain && std::io::stderr().is_terminal());
+    let context = Context { clouds, common, colour: !plain && std::io::stdout().is_terminal() };
+    match dispatch(&context, command) {
+        Ok(exit) => exit,
+        Err(ended) => {
+            let _ = writeln!(std::io::stderr(), "evidenced: {}", ended.message);
+            ended.exit
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
+    match command {
+        Command::Collect(options) => collect::run(context, &options),
+        Command::Findings(options) => findings::run(context, &options),
+        Command::Report(options) => report::run(context, &options),
+        Command::Verify(options) => verify::run(context, &options),
+        Command::Diff(options) => diff::run(context, &options),
+        Command::Checks(command) => checks::run(context, &command),
+        Command::Controls(command) => controls::run(context, &command),
+        Command::Objectives(command) => objectives::run(context, &command),
+        Command::Collectors(command) => collectors::run(context, &command),
+        Command::Keygen(options) => keygen::run(context, &options),
+        Command::Config(command) => config::run(context, &command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "evidenced", &mut std::io::stdout());
+            Ok(Exit::Done)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Arguments::command());
+            page.render(&mut std::io::stdout()).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+            Ok(Exit::Done)
+        }
+    }
+}

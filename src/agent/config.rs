@@ -1,0 +1,304 @@
+//! The configuration: a file, the environment over it, defaults under it; every error names file, line and remedy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use evidenced_kit::Cloud;
+use evidenced_model::{AgentId, CatalogId, CheckId, Severity};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exit::{Ended, Exit};
+use crate::locate;
+
+/// Where a config is looked for when none is named.
+pub(crate) const DEFAULT_PATHS: [&str; 2] = ["evidenced.yaml", "/etc/evidenced/evidenced.yaml"];
+
+const PREFIX: &str = "EVIDENCED_";
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The agent: one id, one key history, one log.
+    pub(crate) agent: AgentConfig,
+    /// What to read: one entry for each cloud, e.g. `- aws: { regions: [eu-west-1] }`. Nothing: the cloud whose
+    /// ambient credentials are found.
+    pub(crate) targets: Vec<BTreeMap<String, Value>>,
+    /// Where evidence goes.
+    pub(crate) store: StoreConfig,
+    /// How evidence is signed.
+    pub(crate) seal: SealConfig,
+    /// The catalogues to report on; nothing: all that are not provisional.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) frameworks: Vec<CatalogId>,
+    /// Checks: directories of your own, parameters, and what is off.
+    pub(crate) checks: ChecksConfig,
+    /// How fast and how widely clouds are called.
+    pub(crate) limits: LimitsConfig,
+    /// `needed` reads what an enabled check asks for; `all` reads every field of every kind.
+    pub(crate) collect: CollectConfig,
+}
+
+/// The agent.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AgentConfig {
+    /// Its name: lower-case letters, digits and hyphens.
+    #[schemars(with = "String")]
+    pub(crate) id: AgentId,
+    /// Where it keeps its key and what is under way. Default: `./evidenced-state`.
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Default for AgentConfig {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "a constant")]
+        let id = AgentId::parse("evidenced").expect("a constant");
+        Self { id, state_dir: PathBuf::from("evidenced-state") }
+    }
+}
+
+/// Where evidence goes.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreConfig {
+    /// `file:///path` or a path. Default: `./evidence`.
+    pub(crate) url: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { url: "./evidence".into() }
+    }
+}
+
+/// How evidence is signed.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SealConfig {
+    /// `file:/path/key.pem` (PKCS#8, readable by its owner only). Nothing: made on first use in the state folder.
+    pub(crate) key: Option<String>,
+}
+
+/// Checks.
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ChecksConfig {
+    /// Folders with kind files of your own.
+    pub(crate) dirs: Vec<PathBuf>,
+    /// Parameters over their defaults, e.g. `max_key_age_days: 60`; declarations, e.g. `log_buckets: [logs]`.
+    pub(crate) params: BTreeMap<String, Value>,
+    /// Checks that are off.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) disable: BTreeSet<CheckId>,
+    /// The least severity of a fail that contradicts a control.
+    #[schemars(with = "String")]
+    pub(crate) contradict_from: ContradictFrom,
+}
+
+/// The least severity of a fail that contradicts a control; never `info`.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ContradictFrom(pub Severity);
+
+impl Default for ContradictFrom {
+    fn default() -> Self {
+        Self(Severity::Low)
+    }
+}
+
+/// How fast and how widely clouds are called.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    /// Calls under way at once.
+    pub(crate) concurrency: usize,
+    /// Calls a second by service, for each account and region, e.g. `aws.iam: 10`.
+    pub(crate) calls_per_second: BTreeMap<String, u32>,
+    /// The longest one attempt of a call may take, in seconds.
+    pub(crate) call_timeout_seconds: u64,
+    /// The longest one collector may take in one place, in seconds.
+    pub(crate) collector_timeout_seconds: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            concurrency: 32,
+            calls_per_second: BTreeMap::new(),
+            call_timeout_seconds: 30,
+            collector_timeout_seconds: 3000,
+        }
+    }
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CollectConfig {
+    /// What an enabled check asks for, and what comes with it for nothing.
+    #[default]
+    Needed,
+    /// Every field of every kind.
+    All,
+}
+
+/// A config as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    /// The values.
+    pub(crate) config: Config,
+    /// The file, if there was one.
+    pub(crate) path: Option<PathBuf>,
+    text: String,
+}
+
+impl Loaded {
+    /// Loads the named file, or the first default that exists, or the built-in defaults; then the environment.
+    pub(crate) fn load(
+        named: Option<&Path>,
+        environment: &[(String, String)],
+        clouds: &[Box<dyn Cloud>],
+    ) -> Result<Self, Ended> {
+        let found = match named {
+            Some(path) => Some(path.to_owned()),
+            None => DEFAULT_PATHS.iter().map(PathBuf::from).find(|path| path.exists()),
+        };
+        let text = match &found {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                let hint = "name another file with -c, or write one with `evidenced config init`";
+                usage(format!("{}: cannot be read: {error}; {hint}", path.display()))
+            })?,
+            None => String::new(),
+        };
+        let mut loaded = Self { config: Config::default(), path: found, text };
+        if !loaded.text.trim().is_empty() {
+            loaded.config = serde_saphyr::from_str(&loaded.text).map_err(|error| loaded.syntax(&error))?;
+        }
+        loaded.override_from(environment)?;
+        loaded.check(clouds)?;
+        Ok(loaded)
+    }
+
+    /// An error about a member of the config, with file and line.
+    pub(crate) fn wrong(&self, path: &[&str], message: &str) -> Ended {
+        let member = path.join(".");
+        let Some(file) = &self.path else { return usage(format!("config: {member}: {message}")) };
+        match locate::line(&self.text, path) {
+            Some(line) => usage(format!("{}:{line}: {member}: {message}", file.display())),
+            None => usage(format!("{}: {member}: {message}", file.display())),
+        }
+    }
+
+    fn syntax(&self, error: &serde_saphyr::Error) -> Ended {
+        let file = self.path.as_deref().map(Path::display).map_or_else(|| "config".to_owned(), |path| path.to_string());
+        let place = error.location().map_or_else(String::new, |place| format!(":{}:{}", place.line(), place.column()));
+        let text = error.without_snippet().to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text).trim();
+        usage(format!("{file}{place}: {}{}", text, suggestion(text)))
+    }
+
+    fn override_from(&mut self, environment: &[(String, String)]) -> Result<(), Ended> {
+        let mut tree = serde_json::to_value(&self.config).unwrap_or_default();
+        let mut touched = false;
+        for (name, text) in environment {
+            let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) else { continue };
+            let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
+            // A number, a list or a truth value as YAML would read it; anything else is text.
+            let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
+            let mut tried = tree.clone();
+            set(&mut tried, &path, value);
+            serde_json::from_value::<Config>(tried.clone()).map_err(|error| {
+                let message = error.to_string();
+                usage(format!("environment variable {name}: {message}{}", suggestion(&message)))
+            })?;
+            tree = tried;
+            touched = true;
+        }
+        if touched {
+            self.config = serde_json::from_value(tree).map_err(|error| usage(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn check(&self, clouds: &[Box<dyn Cloud>]) -> Result<(), Ended> {
+        for (index, target) in self.config.targets.iter().enumerate() {
+            let index = index.to_string();
+            let [(name, body)] = &target.iter().collect::<Vec<_>>()[..] else {
+                return Err(self.wrong(&["targets", &index], "expected one cloud, e.g. `- aws: {}`"));
+            };
+            let Some(cloud) = clouds.iter().find(|cloud| cloud.provider().as_str() == name.as_str()) else {
+                let known: Vec<String> = clouds.iter().map(|cloud| cloud.provider().to_string()).collect();
+                let message = format!("there is no cloud {name:?}; known: {}", known.join(", "));
+                return Err(self.wrong(&["targets", &index, name], &message));
+            };
+            cloud.check(body).map_err(|error| {
+                let mut path = vec!["targets", &index, name];
+                path.extend(error.path.iter().map(String::as_str));
+                self.wrong(&path, &format!("{}{}", error.message, suggestion(&error.message)))
+            })?;
+        }
+        if self.config.limits.concurrency == 0 {
+            return Err(self.wrong(&["limits", "concurrency"], "at least 1"));
+        }
+        if let Some((service, _)) = self.config.limits.calls_per_second.iter().find(|(_, rate)| **rate == 0) {
+            return Err(self.wrong(&["limits", "calls_per_second", service], "at least 1"));
+        }
+        if let Some(key) = &self.config.seal.key
+            && !key.starts_with("file:")
+        {
+            let message = format!("{key:?} is not a key this version can use: expected file:/path/key.pem");
+            return Err(self.wrong(&["seal", "key"], &message));
+        }
+        let url = &self.config.store.url;
+        if url.contains("://") && !url.starts_with("file://") {
+            let message = format!("{url:?} is not a store this version can use: expected file:///path or a path");
+            return Err(self.wrong(&["store", "url"], &message));
+        }
+        Ok(())
+    }
+}
+
+/// The variables of the environment that override the config; the one place where it is read.
+pub(crate) fn environment() -> Vec<(String, String)> {
+    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+}
+
+fn set(tree: &mut Value, path: &[String], value: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *tree = value;
+        return;
+    };
+    if let Value::Array(items) = tree
+        && let Some(item) = first.parse().ok().and_then(|index: usize| items.get_mut(index))
+    {
+        return set(item, rest, value);
+    }
+    if !tree.is_object() {
+        *tree = Value::Object(serde_json::Map::new());
+    }
+    if let Value::Object(map) = tree {
+        set(map.entry(first.clone()).or_insert(Value::Null), rest, value);
+    }
+}
+
+fn usage(message: String) -> Ended {
+    Ended::new(Exit::Usage, message)
+}
+
+/// For serde's "unknown field `x`, expected one of `a`, `b`": the nearest of what was expected.
+fn suggestion(message: &str) -> String {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let [unknown, expected @ ..] = &quoted[..] else { return String::new() };
+    if !message.contains("unknown") {
+        return String::new();
+    }
+    expected
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
+        .min()
+        .map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
+}

@@ -1,0 +1,136 @@
+//! The judging stage: reads the spool back in order, judges each resource, hands both to the seal.
+
+use std::collections::BTreeMap;
+
+use evidenced_check::judge::is_defect;
+use evidenced_check::{Joins, Judge, Populations};
+use evidenced_map::Counts;
+use evidenced_model::{Account, Coverage, Finding, Provider, Resource, ResourceLine, Severity, Verdict};
+use evidenced_seal::RunWriter;
+use evidenced_seal::SealError;
+use evidenced_seal::partition::Partitions;
+
+use crate::stop::Stop;
+
+/// What judging told, beside what was written.
+#[derive(Default)]
+pub(crate) struct Judged {
+    /// Findings by check.
+    pub(crate) counts: Counts,
+    /// Findings that a check could not decide by its own fault.
+    pub(crate) defects: BTreeMap<String, u64>,
+    /// The worst unwaived fail.
+    pub(crate) worst: Option<Severity>,
+    /// Lines that came twice under one id, by group.
+    pub(crate) duplicates: u64,
+}
+
+/// Why judging ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JudgeError {
+    /// The seal did not take it.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The spool does not hold what was written to it.
+    #[error("the spool holds a line that cannot be read back: {0}; the disk may be failing")]
+    Spool(String),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Stopped,
+}
+
+/// Judges and writes every resource of every account, then the places.
+pub(crate) fn judge(
+    judge: &Judge,
+    joins: &Joins,
+    coverage: &Coverage,
+    mut partitions: Partitions,
+    writer: &mut RunWriter<'_>,
+    stop: &Stop,
+    observer: &mut dyn FnMut(&Finding),
+) -> Result<Judged, JudgeError> {
+    let mut stage =
+        Stage { judge, joins, coverage, writer, stop, observer, judged: Judged::default(), findings: Vec::new() };
+    let mut accounts: Vec<(String, (Provider, Account))> =
+        coverage.accounts.keys().map(|key| (format!("{}:{}", key.0, key.1), key.clone())).collect();
+    accounts.sort();
+    for (key, account) in accounts {
+        let mut populations = judge.populations();
+        while partitions.keys().next().is_some_and(|group| group.account == key) {
+            stage.group(&mut partitions, &mut populations)?;
+        }
+        stage.places(&key, &account, populations)?;
+    }
+    Ok(stage.judged)
+}
+
+struct Stage<'a, 'w> {
+    judge: &'a Judge,
+    joins: &'a Joins,
+    coverage: &'a Coverage,
+    writer: &'a mut RunWriter<'w>,
+    stop: &'a Stop,
+    observer: &'a mut dyn FnMut(&Finding),
+    judged: Judged,
+    findings: Vec<Finding>,
+}
+
+impl Stage<'_, '_> {
+    fn group(&mut self, partitions: &mut Partitions, populations: &mut Populations) -> Result<(), JudgeError> {
+        let Some(mut group) = partitions.next_group()? else { return Ok(()) };
+        let key = group.key().clone();
+        self.writer.begin_group(&key.account, &key.region, &key.kind)?;
+        while let Some(record) = group.next()? {
+            if self.stop.is_set() {
+                return Err(JudgeError::Stopped);
+            }
+            self.writer.resource(record.id, record.line)?;
+            let line: ResourceLine =
+                serde_json::from_slice(record.line).map_err(|error| JudgeError::Spool(error.to_string()))?;
+            let resource = Resource::from(line);
+            let findings = &mut self.findings;
+            self.judge.judge(&resource, self.joins, populations, &mut |finding| findings.push(finding));
+            self.write_findings()?;
+        }
+        self.judged.duplicates += group.duplicates().count;
+        self.writer.end_group()?;
+        Ok(())
+    }
+
+    /// The findings about the account and its regions.
+    fn places(&mut self, key: &str, account: &(Provider, Account), populations: Populations) -> Result<(), JudgeError> {
+        let Some(covered) = self.coverage.accounts.get(account) else { return Ok(()) };
+        let only = Coverage { accounts: BTreeMap::from([(account.clone(), covered.clone())]) };
+        let mut groups: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
+        self.judge.finish(populations, &only, &mut |finding| {
+            let group = (finding.scope.region.to_string(), finding.kind.to_string());
+            groups.entry(group).or_default().push(finding);
+        });
+        for ((region, kind), findings) in groups {
+            self.writer.begin_group(key, &region, &kind)?;
+            self.findings = findings;
+            self.write_findings()?;
+            self.writer.end_group()?;
+        }
+        Ok(())
+    }
+
+    fn write_findings(&mut self) -> Result<(), JudgeError> {
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.sort_by(|a, b| a.check.cmp(&b.check));
+        for finding in &findings {
+            self.judged.counts.add(finding);
+            if finding.verdict == Verdict::Fail && finding.waiver.is_none() {
+                self.judged.worst = self.judged.worst.max(Some(finding.severity));
+            }
+            if is_defect(finding) {
+                *self.judged.defects.entry(finding.check.to_string()).or_default() += 1;
+            }
+            (self.observer)(finding);
+            self.writer.finding(finding)?;
+        }
+        findings.clear();
+        self.findings = findings;
+        Ok(())
+    }
+}
