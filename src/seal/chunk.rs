@@ -130,7 +130,7 @@ struct Line {
     hash: Digest,
     id: Range<usize>,
     check: Range<usize>,
-    line: Range<usize>,
+    text: Range<usize>,
 }
 
 impl Default for Chunker {
@@ -172,7 +172,7 @@ impl Chunker {
             self.arena.extend_from_slice(bytes);
             start..self.arena.len()
         };
-        let entry = Line { hash: *hash, id: store(id.as_bytes()), check: store(check.as_bytes()), line: store(line) };
+        let entry = Line { hash: *hash, id: store(id.as_bytes()), check: store(check.as_bytes()), text: store(line) };
         self.lines.push(entry);
         self.bytes += line.len();
         while self.splits() {
@@ -211,11 +211,11 @@ impl Chunker {
         self.arena.drain(..cut);
         self.lines.drain(..middle);
         for line in &mut self.lines {
-            for range in [&mut line.id, &mut line.check, &mut line.line] {
+            for range in [&mut line.id, &mut line.check, &mut line.text] {
                 *range = range.start - cut..range.end - cut;
             }
         }
-        self.bytes = self.lines.iter().map(|line| line.line.len()).sum();
+        self.bytes = self.lines.iter().map(|line| line.text.len()).sum();
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Chunker {
     fn emit_complete(&mut self, prefix: Prefix, range: Range<usize>, emit: &mut Emit<'_>) -> Result<(), SealError> {
         let lines = &self.lines[range.clone()];
         let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(()) };
-        let bytes: usize = lines.iter().map(|line| line.line.len()).sum();
+        let bytes: usize = lines.iter().map(|line| line.text.len()).sum();
         if bytes > self.limit && first.hash != last.hash && prefix.len < 256 {
             let middle = range.start + lines.partition_point(|line| !bit(line.hash.as_bytes(), prefix.len));
             self.emit_complete(prefix.child(false), range.start..middle, emit)?;
@@ -249,8 +249,126 @@ impl Chunker {
         }
         self.sorted.clear();
         for line in &order {
-            self.sorted.extend_from_slice(&self.arena[line.line.clone()]);
+            self.sorted.extend_from_slice(&self.arena[line.text.clone()]);
         }
         emit(Chunk { prefix, lines: &self.sorted, count: order.len() as u64 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Cut = BTreeMap<String, Vec<u8>>;
+
+    /// Straight from the format: count the lines below a prefix, and split it if they are too many.
+    fn by_definition(population: &BTreeMap<String, Vec<u8>>, limit: usize, at: Prefix, cut: &mut Cut) {
+        let below: BTreeMap<_, _> =
+            population.iter().filter(|(id, _)| at.contains(&Digest::of(id.as_bytes()))).collect();
+        let bytes: usize = below.values().map(|line| line.len()).sum();
+        if bytes > limit && below.len() > 1 {
+            by_definition(population, limit, at.child(false), cut);
+            by_definition(population, limit, at.child(true), cut);
+        } else if !below.is_empty() {
+            cut.insert(at.to_string(), below.into_values().flatten().copied().collect());
+        }
+    }
+
+    fn by_stream(population: &BTreeMap<String, Vec<u8>>, limit: usize) -> Cut {
+        let mut sorted: Vec<_> = population.iter().map(|(id, line)| (Digest::of(id.as_bytes()), id, line)).collect();
+        sorted.sort();
+        let mut cut = Cut::new();
+        let mut chunker = Chunker::with_limit(limit);
+        let mut emit = |chunk: Chunk<'_>| {
+            assert!(cut.insert(chunk.prefix.to_string(), chunk.lines.to_vec()).is_none());
+            assert_eq!(chunk.count as usize, chunk.lines.iter().filter(|byte| **byte == b'\n').count());
+            Ok(())
+        };
+        for (hash, id, line) in sorted {
+            chunker.push(&hash, id, "", line, &mut emit).unwrap();
+        }
+        chunker.finish(&mut emit).unwrap();
+        cut
+    }
+
+    fn population() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
+        let line = (0..60_usize).prop_map(|length| [vec![b'x'; length], vec![b'\n']].concat());
+        prop::collection::btree_map("[a-z]{1,6}", line, 0..200)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn chunking_is_a_pure_function_of_the_population(population in population(), limit in 1..2000_usize) {
+            let mut expected = Cut::new();
+            by_definition(&population, limit, Prefix::ROOT, &mut expected);
+            prop_assert_eq!(by_stream(&population, limit), expected);
+        }
+
+        #[test]
+        fn names_are_prefixes(bits in prop::collection::vec(any::<bool>(), 0..=256)) {
+            let prefix = bits.iter().fold(Prefix::ROOT, |prefix, bit| prefix.child(*bit));
+            prop_assert_eq!(Prefix::parse(&prefix.to_string()), Some(prefix));
+            prop_assert_eq!(prefix.len(), bits.len());
+            prop_assert!(prefix.covers(&prefix));
+            if let Some(parent) = prefix.parent() {
+                prop_assert!(parent.covers(&prefix) && !prefix.covers(&parent));
+                prop_assert_eq!(parent.child(*bits.last().unwrap()), prefix);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_longer_than_the_limit_stands_alone() {
+        let large = [vec![b'x'; 500], vec![b'\n']].concat();
+        let one = BTreeMap::from([("a".to_owned(), large.clone())]);
+        assert_eq!(by_stream(&one, 100), Cut::from([("b".to_owned(), large.clone())]));
+        // SHA-256 of "a" begins with 1100, of "b" with 0011.
+        let two = BTreeMap::from([("a".to_owned(), large.clone()), ("b".to_owned(), b"\n".to_vec())]);
+        assert_eq!(by_stream(&two, 100), Cut::from([("b0".to_owned(), b"\n".to_vec()), ("b1".to_owned(), large)]));
+    }
+
+    #[test]
+    fn many_findings_of_one_resource_stay_together() {
+        let mut chunker = Chunker::with_limit(10);
+        let mut chunks = Vec::new();
+        let mut emit = |chunk: Chunk<'_>| {
+            chunks.push((chunk.prefix.to_string(), chunk.lines.to_vec(), chunk.count));
+            Ok(())
+        };
+        let hash = Digest::of(b"a");
+        for check in ["z", "y", "x"] {
+            chunker.push(&hash, "a", check, format!("{check}-----\n").as_bytes(), &mut emit).unwrap();
+        }
+        chunker.finish(&mut emit).unwrap();
+        assert_eq!(chunks, [("b".to_owned(), b"x-----\ny-----\nz-----\n".to_vec(), 3)]);
+    }
+
+    #[test]
+    fn disorder_and_repetition_are_refused() {
+        let (low, high) = (Digest::of(b"b"), Digest::of(b"a"));
+        let mut emit = |_: Chunk<'_>| Ok(());
+        let mut chunker = Chunker::with_limit(2);
+        chunker.push(&high, "a", "", b"xx\n", &mut emit).unwrap();
+        assert!(chunker.push(&low, "b", "", b"xx\n", &mut emit).is_err());
+        let mut chunker = Chunker::with_limit(2);
+        chunker.push(&low, "b", "", b"xx\n", &mut emit).unwrap();
+        chunker.push(&high, "a", "", b"xx\n", &mut emit).unwrap();
+        assert!(chunker.push(&low, "b", "", b"xx\n", &mut emit).is_err(), "also when the first is out already");
+        let mut chunker = Chunker::default();
+        chunker.push(&low, "b", "", b"xx\n", &mut emit).unwrap();
+        chunker.push(&low, "b", "", b"yy\n", &mut emit).unwrap();
+        assert!(chunker.finish(&mut emit).is_err());
+    }
+
+    #[test]
+    fn names_that_are_no_prefixes_are_refused() {
+        for name in ["", "0", "b2", "c0", "b0 ", &format!("b{}", "0".repeat(257))] {
+            assert_eq!(Prefix::parse(name), None, "{name}");
+        }
     }
 }

@@ -100,3 +100,43 @@ struct Signature {
     keyid: String,
     sig: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PemSigner;
+
+    #[test]
+    fn the_encoding_is_that_of_the_specification() {
+        assert_eq!(pae(b"hello"), b"DSSEv1 28 application/vnd.in-toto+json 5 hello");
+        assert_eq!(PAYLOAD_TYPE.len(), 28);
+    }
+
+    #[test]
+    fn an_envelope_opens_with_its_key_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| PemSigner::generate(&folder.path().join(name)).unwrap());
+        let [ours, theirs] = [&one, &two].map(|signer| PublicKeys::from(signer.public_key()));
+        let envelope = sign(b"{}", &one).unwrap();
+        assert_eq!(open(&envelope, &ours).unwrap().payload, b"{}");
+        assert_eq!(open(&envelope, &theirs), Err(EnvelopeError::UnknownKey(one.public_key().id())));
+        assert!(open(&envelope, &PublicKeys::default()).is_err());
+        let text = String::from_utf8(envelope).unwrap();
+        let other_payload = text.replace("e30=", "W10=");
+        assert_eq!(open(other_payload.as_bytes(), &ours), Err(EnvelopeError::BadSignature(one.public_key().id())));
+        let id = |signer: &PemSigner| signer.public_key().id().to_string();
+        let other_key = text.replace(&id(&one), &id(&two));
+        assert_eq!(open(other_key.as_bytes(), &theirs), Err(EnvelopeError::BadSignature(two.public_key().id())));
+        for (from, to) in [
+            ("vnd.in-toto+json", "json"),
+            ("\"signatures\":[", "\"signatures\":[{\"keyid\":\"\",\"sig\":\"\"},"),
+            ("\"payload\"", "\"more\":1,\"payload\""),
+            ("e30=", "?"),
+            ("e30=", "e30"),
+        ] {
+            let broken = text.replacen(from, to, 1);
+            assert_ne!(broken, text);
+            assert!(matches!(open(broken.as_bytes(), &ours), Err(EnvelopeError::Malformed(_))), "{to}");
+        }
+    }
+}

@@ -96,7 +96,9 @@ mod tests {
         #[test]
         fn streaming_equals_the_definition(leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 0..200)) {
             let mut merkle = Merkle::new();
-            leaves.iter().for_each(|leaf| merkle.push(leaf));
+            for leaf in &leaves {
+                merkle.push(leaf);
+            }
             prop_assert_eq!(merkle.root(), naive(&leaves));
         }
     }

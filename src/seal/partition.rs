@@ -391,3 +391,128 @@ fn hash_of(bytes: &[u8]) -> Digest {
     hash.copy_from_slice(&bytes[..32]);
     Digest::from_bytes(hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(name: &str) -> GroupKey {
+        GroupKey { account: "aws:123456789012".to_owned(), region: name.to_owned(), kind: "aws.s3.bucket".to_owned() }
+    }
+
+    type Lines = Vec<(String, Vec<u8>)>;
+
+    fn drain(partitioner: Partitioner) -> Vec<(GroupKey, Lines, Duplicates)> {
+        let mut partitions = partitioner.finish().unwrap();
+        let mut groups = Vec::new();
+        while let Some(mut group) = partitions.next_group().unwrap() {
+            let mut lines = Vec::new();
+            while let Some(record) = group.next().unwrap() {
+                assert_eq!(record.hash, Digest::of(record.id.as_bytes()));
+                lines.push((record.id.to_owned(), record.line.to_vec()));
+            }
+            groups.push((group.key().clone(), lines, group.duplicates().clone()));
+        }
+        groups
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn lines_come_out_by_group_and_hash_and_only_the_first_of_each_id(
+            lines in prop::collection::vec(("[a-c]", "[a-z]{1,2}", prop::collection::vec(any::<u8>(), 0..400)), 0..300),
+            memory in 1_usize..40_000,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let mut partitioner = Partitioner::new(folder.path(), memory).unwrap();
+            let mut expected: BTreeMap<GroupKey, BTreeMap<Digest, (String, Vec<u8>)>> = BTreeMap::new();
+            let mut repeated = 0;
+            for (group, id, line) in lines {
+                partitioner.push(&key(&group), &id, &line).unwrap();
+                let group = expected.entry(key(&group)).or_default();
+                let hash = Digest::of(id.as_bytes());
+                if group.contains_key(&hash) {
+                    repeated += 1;
+                } else {
+                    group.insert(hash, (id, line));
+                }
+            }
+            let groups = drain(partitioner);
+            prop_assert_eq!(groups.iter().map(|(.., duplicates)| duplicates.count).sum::<u64>(), repeated);
+            let expected: Vec<(GroupKey, Lines)> =
+                expected.into_iter().map(|(key, lines)| (key, lines.into_values().collect())).collect();
+            let found: Vec<(GroupKey, Lines)> = groups.into_iter().map(|(key, lines, _)| (key, lines)).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_nothing_is_left_behind() {
+        const MEMORY: usize = 1 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let mut partitioner = Partitioner::new(folder.path(), MEMORY).unwrap();
+        let line = [b'x'; 2000];
+        for number in 0..10_000 {
+            partitioner.push(&key(if number % 100 == 0 { "b" } else { "a" }), &format!("id-{number}"), &line).unwrap();
+            let allocated: usize = partitioner.groups.values().map(|buffer| buffer.arena.capacity()).sum();
+            assert_eq!(allocated, partitioner.held);
+            assert!(allocated <= MEMORY, "{allocated}");
+        }
+        let mut partitions = partitioner.finish().unwrap();
+        let mut count = 0;
+        while let Some(mut group) = partitions.next_group().unwrap() {
+            while group.next().unwrap().is_some() {
+                count += 1;
+                let held: usize = group.merge.runs.iter().map(Run::held).sum();
+                assert!(held <= MEMORY / 2, "{held}");
+            }
+        }
+        assert_eq!(count, 10_000);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_line_larger_than_the_memory_goes_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut partitioner = Partitioner::new(folder.path(), 1000).unwrap();
+        let large = vec![b'x'; 100_000];
+        partitioner.push(&key("a"), "small", b"s").unwrap();
+        partitioner.push(&key("a"), "large", &large).unwrap();
+        partitioner.push(&key("a"), "other", b"o").unwrap();
+        let groups = drain(partitioner);
+        let lengths: Vec<usize> = groups[0].1.iter().map(|(_, line)| line.len()).collect();
+        assert_eq!(lengths.iter().sum::<usize>(), 100_002);
+    }
+
+    #[test]
+    fn duplicates_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut partitioner = Partitioner::new(folder.path(), 100_000).unwrap();
+        for round in 0..2 {
+            for id in 0..7 {
+                partitioner.push(&key("a"), &id.to_string(), &[round]).unwrap();
+            }
+        }
+        let groups = drain(partitioner);
+        assert!(groups[0].1.iter().all(|(_, line)| line == &[0]));
+        assert_eq!(groups[0].2.count, 7);
+        assert_eq!(groups[0].2.ids.len(), 5);
+    }
+
+    #[test]
+    fn an_unusable_folder_is_told_at_once() {
+        let error = Partitioner::new(Path::new("/nowhere/at/all"), 1000).err().unwrap();
+        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+    }
+
+    impl Run {
+        fn held(&self) -> usize {
+            match self {
+                Self::Memory { buffer, .. } => buffer.arena.capacity(),
+                Self::Disk { window, .. } => window.capacity(),
+            }
+        }
+    }
+}

@@ -113,7 +113,7 @@ impl<'a> RunReader<'a> {
     pub fn groups(&self) -> Result<Groups<'a>, SealError> {
         let inventory = self.root(subject::INVENTORY)?;
         let findings = self.root(subject::FINDINGS)?;
-        Ok(Groups { objects: self.objects, accounts: pair(inventory, findings).into(), groups: VecDeque::new() })
+        Ok(Groups { objects: self.objects, accounts: pair(inventory, findings).into(), ready: VecDeque::new() })
     }
 
     /// The resources of a group, in the order of SHA-256(id).
@@ -168,7 +168,7 @@ impl<'a> RunReader<'a> {
 pub struct Groups<'a> {
     objects: ObjectReader<'a>,
     accounts: VecDeque<Pair>,
-    groups: VecDeque<RunGroup>,
+    ready: VecDeque<RunGroup>,
 }
 
 impl Iterator for Groups<'_> {
@@ -176,12 +176,12 @@ impl Iterator for Groups<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(group) = self.groups.pop_front() {
+            if let Some(group) = self.ready.pop_front() {
                 return Some(Ok(group));
             }
             let account = self.accounts.pop_front()?;
             match self.read_account(&account) {
-                Ok(groups) => self.groups = groups,
+                Ok(groups) => self.ready = groups,
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -258,7 +258,7 @@ pub struct Lines<'a> {
     key: &'static str,
     file: String,
     content: Vec<u8>,
-    lines: VecDeque<(Digest, String, Range<usize>)>,
+    ready: VecDeque<(Digest, String, Range<usize>)>,
 }
 
 impl<'a> Lines<'a> {
@@ -273,7 +273,7 @@ impl<'a> Lines<'a> {
     /// The lines of these chunks only, which are in order.
     pub(crate) fn of_chunks(objects: ObjectReader<'a>, chunks: Vec<Entry>, key: &'static str) -> Self {
         let chunks = chunks.into();
-        Self { objects, chunks, key, file: String::new(), content: Vec::new(), lines: VecDeque::new() }
+        Self { objects, chunks, key, file: String::new(), content: Vec::new(), ready: VecDeque::new() }
     }
 
     fn load(&mut self, chunk: &Entry) -> Result<(), SealError> {
@@ -291,7 +291,7 @@ impl<'a> Lines<'a> {
         }
         // Stable: the checks of a resource stay in order.
         lines.sort_by_key(|(hash, ..)| *hash);
-        self.lines = lines.into();
+        self.ready = lines.into();
         Ok(())
     }
 }
@@ -301,7 +301,7 @@ impl Iterator for Lines<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((hash, id, range)) = self.lines.pop_front() {
+            if let Some((hash, id, range)) = self.ready.pop_front() {
                 return Some(Ok(Line { bytes: self.content[range].to_vec(), file: self.file.clone(), hash, id }));
             }
             let chunk = self.chunks.pop_front()?;

@@ -214,7 +214,8 @@ fn create_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn refuse_exposed(name: &str, metadata: &std::fs::Metadata) -> Result<(), KeyError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Exposed { path: name.to_owned(), mode }) }
+    let others = mode & 0o077;
+    if others == 0 { Ok(()) } else { Err(KeyError::Exposed { path: name.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
@@ -228,5 +229,59 @@ fn io(path: &str, error: &std::io::Error) -> KeyError {
         std::io::ErrorKind::NotFound => KeyError::Missing { path },
         std::io::ErrorKind::AlreadyExists => KeyError::Exists { path },
         _ => KeyError::Io { path, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_kept_to_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/key.pem");
+        assert!(matches!(PemSigner::open(&path), Err(KeyError::Missing { .. })));
+        let (made, new) = PemSigner::open_or_generate(&path).unwrap();
+        assert!(new);
+        let (again, new) = PemSigner::open_or_generate(&path).unwrap();
+        assert!(!new);
+        assert_eq!(made.public_key(), again.public_key());
+        assert!(matches!(PemSigner::generate(&path), Err(KeyError::Exists { .. })));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+            let error = PemSigner::open(&path).unwrap_err();
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn signatures_verify_and_others_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = PemSigner::generate(&folder.path().join("one")).unwrap();
+        let two = PemSigner::generate(&folder.path().join("two")).unwrap();
+        let signature = one.sign(b"message").unwrap();
+        assert!(one.public_key().verify(b"message", &signature));
+        assert!(!one.public_key().verify(b"other", &signature));
+        assert!(!two.public_key().verify(b"message", &signature));
+        assert!(!one.public_key().verify(b"message", &signature[1..]));
+        assert!(!one.public_key().verify(b"message", &[]));
+    }
+
+    #[test]
+    fn public_keys_travel_as_pem_and_der() {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = PemSigner::generate(&folder.path().join("key")).unwrap();
+        let path = folder.path().join("public.pem");
+        write_public_pem(&path, signer.public_key()).unwrap();
+        assert!(write_public_pem(&path, signer.public_key()).is_err());
+        assert_eq!(&PublicKey::open(&path).unwrap(), signer.public_key());
+        assert_eq!(&PublicKey::from_der(signer.public_key().der(), "test").unwrap(), signer.public_key());
+        std::fs::write(&path, "-----BEGIN NONSENSE-----").unwrap();
+        assert!(matches!(PublicKey::open(&path), Err(KeyError::Malformed { .. })));
+        assert!(matches!(PublicKey::from_der(b"x", "test"), Err(KeyError::Malformed { .. })));
+        assert!(matches!(PemSigner::open(&folder.path().join("nothing")), Err(KeyError::Missing { .. })));
     }
 }

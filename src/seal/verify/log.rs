@@ -149,7 +149,8 @@ impl<'w> Walk<'w> {
                 match checker.tolerate(read)? {
                     Some(Some(found)) if found.digest == subject.sha256() => {}
                     Some(Some(_)) => {
-                        checker.problem(&subject.name, format!("its SHA-256 is not the one that {path} names"))
+                        let what = format!("its SHA-256 is not the one that {path} names");
+                        checker.problem(&subject.name, what);
                     }
                     Some(None) => checker.problem(&subject.name, format!("it is missing; {path} refers to it")),
                     None => {}

@@ -1,0 +1,12 @@
+//! The seal as a whole: a synthetic company is sealed, read back, compared and tampered with.
+
+#[cfg(test)]
+mod forge;
+#[cfg(test)]
+mod log;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tamper;
