@@ -285,7 +285,7 @@ mod tests {
         let mut chunker = Chunker::with_limit(limit);
         let mut emit = |chunk: Chunk<'_>| {
             assert!(cut.insert(chunk.prefix.to_string(), chunk.lines.to_vec()).is_none());
-            assert_eq!(chunk.count as usize, chunk.lines.iter().filter(|byte| **byte == b'\n').count());
+            assert_eq!(chunk.count, chunk.lines.split_inclusive(|byte| *byte == b'\n').count() as u64);
             Ok(())
         };
         for (hash, id, line) in sorted {

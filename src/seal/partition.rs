@@ -433,11 +433,8 @@ mod tests {
                 partitioner.push(&key(&group), &id, &line).unwrap();
                 let group = expected.entry(key(&group)).or_default();
                 let hash = Digest::of(id.as_bytes());
-                if group.contains_key(&hash) {
-                    repeated += 1;
-                } else {
-                    group.insert(hash, (id, line));
-                }
+                repeated += u64::from(group.contains_key(&hash));
+                group.entry(hash).or_insert((id, line));
             }
             let groups = drain(partitioner);
             prop_assert_eq!(groups.iter().map(|(.., duplicates)| duplicates.count).sum::<u64>(), repeated);

@@ -85,7 +85,7 @@ impl<'w> Forger<'w> {
     }
 
     pub(crate) fn last_index(&self) -> u64 {
-        (0..).take_while(|index| self.files.contains_key(&self.log_path(*index))).last().unwrap()
+        (0..1000).rfind(|index| self.files.contains_key(&self.log_path(*index))).unwrap()
     }
 
     pub(crate) fn log_entry(&self, index: u64) -> LogStatement {
@@ -103,7 +103,9 @@ impl<'w> Forger<'w> {
     /// Writes the whole log again from these entries, each linked to the one before, as the key's owner could.
     pub(crate) fn rewrite_log(&mut self, signer: &PemSigner, entries: Vec<LogStatement>) {
         let old: Vec<String> = (0..=self.last_index()).map(|index| self.log_path(index)).collect();
-        old.iter().for_each(|path| drop(self.files.remove(path)));
+        for path in old {
+            self.files.remove(&path);
+        }
         let mut previous = (Digest::ZERO, String::new());
         for (index, mut entry) in (0..).zip(entries) {
             if entry.subject[0].name.starts_with("v1/log/") {

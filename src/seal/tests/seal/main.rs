@@ -1,6 +1,8 @@
 //! The seal as a whole: a synthetic company is sealed, read back, compared and tampered with.
 
 #[cfg(test)]
+mod by_hand;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod log;

@@ -108,8 +108,8 @@ fn differences_are_named() {
     assert_eq!(count(|what| matches!(what, What::ResourceAdded { .. })), 400);
     assert_eq!(count(|what| matches!(what, What::ResourceRemoved { id } if id == "bucket-8")), 1);
     assert_eq!(count(|what| matches!(what, What::ResourceRemoved { .. })), 1);
-    let changed = What::ResourceChanged { fields: vec!["value".to_owned()], id: "bucket-7".to_owned() };
-    assert!(changes.iter().any(|change| change.what == changed));
+    let bucket = What::ResourceChanged { fields: vec!["value".to_owned()], id: "bucket-7".to_owned() };
+    assert!(changes.iter().any(|change| change.what == bucket));
     assert_eq!(count(|what| matches!(what, What::ResourceChanged { .. })), 1);
     let turned = |what: &What| {
         matches!(what, What::Finding { before: Some(Verdict::Fail), after: Some(Verdict::Pass), resource, check }

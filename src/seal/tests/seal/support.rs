@@ -245,7 +245,7 @@ pub(crate) fn scope(account: &str, region: &str) -> Scope {
 pub(crate) fn company() -> Population {
     let mut large = BTreeMap::new();
     for number in 0..300_u32 {
-        let pad = "p".repeat(1500);
+        let pad = "p".repeat(1000);
         large.insert(format!("bucket-{number}"), json!({"encrypted": number % 7 != 0, "pad": pad}));
     }
     large.insert("b\u{fffd}\n\"<script>".to_owned(), json!({"encrypted": true}));
