@@ -5,11 +5,12 @@
 
 use aws_sdk_s3control::Client;
 use aws_sdk_s3control::types::NetworkOrigin;
-use evidenced_model::{Cause, Refusal, Scope};
+use evidenced_model::{Refusal, Scope};
 use serde_json::Value;
 
 use super::operations::{GET_ACCESS_POINT, GET_ACCESS_POINT_POLICY_STATUS, LIST_ACCESS_POINTS};
 use crate::Session;
+use crate::values::malformed;
 
 /// To whose access points a bucket policy leaves the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +47,10 @@ impl Delegation {
         let conditions = || {
             let operators = statement["Condition"].as_object().into_iter().flatten();
             operators.flat_map(|(operator, keys)| {
-                keys.as_object().into_iter().flatten().map(move |(key, values)| (operator, key.to_ascii_lowercase(), values))
+                keys.as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(move |(key, values)| (operator, key.to_ascii_lowercase(), values))
             })
         };
         if conditions().any(|(operator, key, _)| positive(operator) && NARROWING.contains(&key.as_str())) {
@@ -68,7 +72,8 @@ impl Delegation {
 }
 
 fn for_everybody(statement: &Value) -> bool {
-    let anybody = |kind: &str| statement["Principal"][kind].as_array().is_some_and(|names| names.iter().any(|name| name == "*"));
+    let anybody =
+        |kind: &str| statement["Principal"][kind].as_array().is_some_and(|names| names.iter().any(|name| name == "*"));
     anybody("*") || anybody("AWS") || statement.get("NotPrincipal").is_some()
 }
 
@@ -78,7 +83,12 @@ fn positive(operator: &str) -> bool {
 }
 
 /// The access points of a bucket, of its own account, that let the public in.
-pub(super) async fn open(session: &Session, client: &Client, scope: &Scope, bucket: &str) -> Result<Vec<String>, Refusal> {
+pub(super) async fn open(
+    session: &Session,
+    client: &Client,
+    scope: &Scope,
+    bucket: &str,
+) -> Result<Vec<String>, Refusal> {
     let account = session.account().as_str();
     let (mut names, mut token) = (Vec::new(), None);
     loop {
@@ -109,17 +119,15 @@ async fn is_open(session: &Session, client: &Client, scope: &Scope, name: &str) 
     let Some(answer) = session.call_optional(scope, &GET_ACCESS_POINT_POLICY_STATUS, attempt).await? else {
         return Ok(false);
     };
-    let status = answer.policy_status.ok_or_else(|| malformed(GET_ACCESS_POINT_POLICY_STATUS.call))?;
+    let status = answer.policy_status.ok_or_else(|| malformed(&GET_ACCESS_POINT_POLICY_STATUS))?;
     if !status.is_public {
         return Ok(false);
     }
-    let point = session.call(scope, &GET_ACCESS_POINT, || client.get_access_point().account_id(account).name(name).send()).await?;
+    let point = session
+        .call(scope, &GET_ACCESS_POINT, || client.get_access_point().account_id(account).name(name).send())
+        .await?;
     let block = point.public_access_block_configuration;
     Ok(!block.and_then(|block| block.restrict_public_buckets).unwrap_or(false))
-}
-
-fn malformed(call: &str) -> Refusal {
-    Refusal { call: call.to_owned(), cause: Cause::Malformed, code: None, permission: None }
 }
 
 #[cfg(test)]
@@ -146,7 +154,11 @@ mod tests {
             // Somebody named is not the public.
             (json!({"AWS": "arn:aws:iam::210987654321:root"}), account, NONE),
             (json!("*"), json!({}), NONE),
-            (json!("*"), json!({"StringLike": {"s3:dataaccesspointarn": "arn:aws:s3:eu-west-1:123456789012:accesspoint/*"}}), OWN),
+            (
+                json!("*"),
+                json!({"StringLike": {"s3:dataaccesspointarn": "arn:aws:s3:eu-west-1:123456789012:accesspoint/*"}}),
+                OWN,
+            ),
             (json!("*"), json!({"StringEquals": {"s3:DataAccessPointAccount": "210987654321"}}), FOREIGN),
             (json!("*"), json!({"StringLike": {"s3:DataAccessPointAccount": "*"}}), FOREIGN),
             (json!("*"), json!({"StringNotEquals": {"s3:DataAccessPointAccount": "123456789012"}}), FOREIGN),

@@ -3,42 +3,39 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_s3::types::Bucket;
-use aws_smithy_types::DateTime;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{Bucket, BucketLocationConstraint};
 use evidenced_model::{Refusal, Region};
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
 use super::CONCURRENT;
 use super::operations::{GET_BUCKET_LOCATION, HEAD_BUCKET, LIST_BUCKETS};
 use crate::Session;
 use crate::client::region;
+use crate::shape::place;
 
 /// Buckets asked for in one page: the most that S3 gives. Asking for a page also makes S3 name the regions.
 const PAGE: i32 = 1000;
 
 /// The buckets of one account, read at most once.
-pub struct Buckets {
+pub(crate) struct Buckets {
     session: Arc<Session>,
     listing: OnceCell<Listing>,
+    regions: OnceCell<Regions>,
 }
+
+/// Where each bucket is, or why that could not be told.
+pub(crate) type Regions = BTreeMap<String, Result<Region, Refusal>>;
 
 /// What the listing told.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// By name.
-    pub(crate) buckets: BTreeMap<String, Listed>,
+    pub(crate) buckets: BTreeMap<String, Bucket>,
     /// Why the listing was refused or broke off.
     pub(crate) refusal: Option<Refusal>,
-}
-
-/// One bucket as listed.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    /// When it was made.
-    pub(crate) created: Option<DateTime>,
-    /// Where it is.
-    pub(crate) region: Result<Region, Refusal>,
 }
 
 /// Whose a bucket is.
@@ -54,13 +51,18 @@ pub(crate) enum Owner {
 
 impl Buckets {
     /// The buckets of the session's account, not yet listed.
-    pub fn new(session: &Arc<Session>) -> Self {
-        Self { session: Arc::clone(session), listing: OnceCell::new() }
+    pub(crate) fn new(session: &Arc<Session>) -> Self {
+        Self { session: Arc::clone(session), listing: OnceCell::new(), regions: OnceCell::new() }
     }
 
-    /// The listing, with the region of each bucket.
+    /// The listing.
     pub(crate) async fn listing(&self) -> &Listing {
         self.listing.get_or_init(|| self.list()).await
+    }
+
+    /// The region of each bucket. S3 is asked only where the listing does not say.
+    pub(crate) async fn regions(&self) -> &Regions {
+        self.regions.get_or_init(|| self.locate_all()).await
     }
 
     /// Whose a bucket is. Only buckets that are not our own are asked about.
@@ -83,12 +85,10 @@ impl Buckets {
                 }
             }
         };
-        let scope = self.session.scope(&self.session.home());
+        let scope = place(&self.session, self.session.home());
         match self.session.call_optional(&scope, &HEAD_BUCKET, attempt).await {
             Ok(Some(told)) => Ok(Owner::Foreign(told.as_deref().map(region))),
             Ok(None) => Ok(Owner::Nobody),
-            // Refused, and it is not ours: it is somebody else's.
-            Err(refusal) if refusal.cause == evidenced_model::Cause::Denied => Ok(Owner::Foreign(None)),
             Err(refusal) => Err(refusal),
         }
     }
@@ -96,11 +96,10 @@ impl Buckets {
     async fn list(&self) -> Listing {
         let home = self.session.home();
         let client = self.session.s3(&home);
-        let scope = self.session.scope(&home.global());
+        let scope = place(&self.session, Region::global());
         let (mut found, mut refusal, mut token) = (Vec::new(), None, None);
         loop {
-            let attempt =
-                || client.list_buckets().max_buckets(PAGE).set_continuation_token(token.clone()).send();
+            let attempt = || client.list_buckets().max_buckets(PAGE).set_continuation_token(token.clone()).send();
             match self.session.call(&scope, &LIST_BUCKETS, attempt).await {
                 Ok(page) => {
                     found.extend(page.buckets.unwrap_or_default());
@@ -115,27 +114,40 @@ impl Buckets {
                 break;
             }
         }
-        let located = futures::stream::iter(found).map(|bucket| self.locate(&client, bucket)).buffer_unordered(CONCURRENT);
-        Listing { buckets: located.filter_map(std::future::ready).collect().await, refusal }
+        Listing {
+            buckets: found.into_iter().filter_map(|bucket| Some((bucket.name.clone()?, bucket))).collect(),
+            refusal,
+        }
     }
 
-    /// Asks where a bucket is, if the listing did not say.
-    async fn locate(&self, client: &aws_sdk_s3::Client, bucket: Bucket) -> Option<(String, Listed)> {
-        let name = bucket.name?;
-        let place = match bucket.bucket_region {
-            Some(told) => Ok(region(&told)),
-            None => {
-                let scope = self.session.scope(&self.session.home());
-                let attempt = || client.get_bucket_location().bucket(&name).send();
-                let answer = self.session.call(&scope, &GET_BUCKET_LOCATION, attempt).await;
-                answer.map(|answer| match answer.location_constraint().map(|constraint| constraint.as_str()) {
-                    // The two names that are older than the regions.
-                    None | Some("") => region("us-east-1"),
-                    Some("EU") => region("eu-west-1"),
-                    Some(name) => region(name),
-                })
+    async fn locate_all(&self) -> Regions {
+        let client = self.session.s3(&self.session.home());
+        let buckets = &self.listing().await.buckets;
+        let (mut waiting, mut asking, mut located) = (buckets.iter(), FuturesUnordered::new(), Regions::new());
+        loop {
+            while asking.len() < CONCURRENT
+                && let Some((name, bucket)) = waiting.next()
+            {
+                asking.push(self.locate(&client, name, bucket));
             }
-        };
-        Some((name, Listed { created: bucket.creation_date, region: place }))
+            let Some((name, region)) = asking.next().await else { return located };
+            located.insert(name, region);
+        }
+    }
+
+    async fn locate(&self, client: &Client, name: &str, bucket: &Bucket) -> (String, Result<Region, Refusal>) {
+        if let Some(told) = bucket.bucket_region() {
+            return (name.to_owned(), Ok(region(told)));
+        }
+        let scope = place(&self.session, self.session.home());
+        let attempt = || client.get_bucket_location().bucket(name).send();
+        let answer = self.session.call(&scope, &GET_BUCKET_LOCATION, attempt).await;
+        let place = answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
+            // The two names that are older than the regions.
+            None | Some("") => region("us-east-1"),
+            Some("EU") => region("eu-west-1"),
+            Some(name) => region(name),
+        });
+        (name.to_owned(), place)
     }
 }

@@ -7,7 +7,7 @@ use evidenced_kit::{Operation, Per};
 
 use super::BUCKET;
 
-pub(super) static LIST_BUCKETS: Operation =
+pub(crate) static LIST_BUCKETS: Operation =
     Operation { call: "s3:ListBuckets", permission: "s3:ListAllMyBuckets", absent: &[], per: Per::Page(1000) };
 pub(super) static GET_BUCKET_LOCATION: Operation = on_demand("s3:GetBucketLocation", "s3:GetBucketLocation", &[]);
 pub(crate) static HEAD_BUCKET: Operation =
