@@ -93,7 +93,7 @@ impl Page {
         }
     }
 
-    /// A command, which is not wrapped, so that it can be copied.
+    /// A command or a path, which is not wrapped, so that it can be copied.
     pub(crate) fn command(&mut self, indent: usize, command: &str) {
         self.out.push_str(&" ".repeat(indent));
         self.out.push_str(&visible(command));

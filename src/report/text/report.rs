@@ -181,8 +181,7 @@ fn one_finding(page: &mut Page, finding: &ShownFinding) {
         page.put(14, 16, &line);
     }
     if let Some(evidence) = &finding.evidence {
-        let line = page.say().painted(Paint::Dim, &evidence.object);
-        page.put(14, 16, &line);
+        page.command(14, &evidence.object);
     }
 }
 

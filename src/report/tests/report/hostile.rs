@@ -119,7 +119,9 @@ fn regex_free_sgr(text: &str) -> String {
 #[test]
 fn lines_of_the_terminal_keep_to_its_width() {
     let form = text(&report(), &Style { color: false, width: 80 });
-    let long = |line: &&str| line.chars().count() > 100 && !line.trim_start().starts_with("evidenced ");
+    // Commands and paths are not broken, so that they can be copied.
+    let copied = |line: &str| ["evidenced ", "v1/"].iter().any(|start| line.trim_start().starts_with(start));
+    let long = |line: &&str| line.chars().count() > 80 && !copied(line);
     assert_eq!(form.lines().find(long), None);
 }
 
