@@ -168,9 +168,15 @@ mod tests {
     };
 
     fn calls() -> (Calls, Arc<Stats>) {
+        // No waiting between attempts: the tests are about what is tried again, not about when.
+        let config = LimitsConfig {
+            backoff: Duration::ZERO,
+            attempt_timeout: Duration::from_millis(5),
+            ..LimitsConfig::default()
+        };
         let stats = Arc::new(Stats::default());
         let clock = Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH));
-        (Calls::new(Arc::new(Limits::new(LimitsConfig::default())), Arc::clone(&stats), clock), stats)
+        (Calls::new(Arc::new(Limits::new(config)), Arc::clone(&stats), clock), stats)
     }
 
     fn scope() -> Scope {
@@ -178,7 +184,7 @@ mod tests {
             .unwrap()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_throttled_call_is_tried_again_and_counted_once() {
         let (calls, stats) = calls();
         let tries = AtomicU32::new(0);
@@ -189,7 +195,7 @@ mod tests {
         assert_eq!((counts.ok, counts.retries, counts.throttled), (1, 2, 0));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_denied_call_names_the_permission_and_is_not_tried_again() {
         let (calls, stats) = calls();
         let denied = |_: &&str| Failure::for_good(Cause::Denied, Some("AccessDenied".into()));
@@ -199,7 +205,7 @@ mod tests {
         assert_eq!((counts.denied, counts.retries), (1, 0));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_documented_code_is_absent_and_any_other_is_not() {
         let (calls, _) = calls();
         let code = |code: &&str| Failure::for_good(Cause::Failed, Some((*code).to_owned()));
@@ -210,7 +216,7 @@ mod tests {
         assert_eq!(other.unwrap_err().code.as_deref(), Some("NoSuchKey"));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_call_that_never_answers_is_timed_out() {
         let (calls, _) = calls();
         let never = || std::future::pending::<Result<(), ()>>();
