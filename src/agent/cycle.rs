@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evidenced_check::{Judge, Library, Settings};
 use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
 use evidenced_map::{Applicability, Basis, Mapping, Plan as MapPlan, PlannedCheck};
 use evidenced_model::manifest::{
-    Assurance, Calls, ClockCheck, Controls, FORMAT, ListedAccount, Listing, Manifest, Shard,
+    Assurance, Binary, Calls, ClockCheck, Controls, FORMAT, ListedAccount, Listing, Manifest, Shard,
 };
 use evidenced_model::{
     AgentId, Archive, Clock, ControlStanding, Coverage, Digest, LogHead, RunId, RunStatus, Severity, Totals, Window,
@@ -43,6 +43,8 @@ const LOG_DEPTH: u64 = 64;
 pub(crate) struct Cycle<'a> {
     /// The clouds of the registry.
     pub(crate) clouds: &'a [Box<dyn Cloud>],
+    /// The running program.
+    pub(crate) binary: Binary,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// The config.
@@ -178,7 +180,9 @@ impl Cycle<'_> {
             progress: Arc::clone(&self.progress),
             stop: Arc::clone(&self.stop),
         };
+        let began = Instant::now();
         let collected = collect(plan, work, SPOOL_MEMORY, tools).await.map_err(|error| sealed(&error))?;
+        tracing::info!(stage = "collect", seconds = began.elapsed().as_secs_f64(), "everything is read");
         if self.stop.is_set() {
             return Err(interrupted());
         }
@@ -231,6 +235,7 @@ impl Cycle<'_> {
         let joins = joins.seal(&coverage);
         let mut sink = self.store.clone();
         let mut writer = RunWriter::new(&mut sink, self.previous()).map_err(|error| sealed(&error))?;
+        let began = Instant::now();
         let mut report = self.report(run, window, &lock);
         let mut observe = |finding: &evidenced_model::Finding| {
             report.finding(finding, None);
@@ -243,6 +248,15 @@ impl Cycle<'_> {
                     JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
                 }
             })?;
+        tracing::info!(
+            stage = "judge and seal",
+            seconds = began.elapsed().as_secs_f64(),
+            judging = judged.judging.as_secs_f64(),
+            sealing = judged.sealing.as_secs_f64(),
+            resources = writer.totals().resources,
+            findings = writer.totals().findings.total(),
+            "everything is judged"
+        );
         for account in coverage.accounts.values() {
             writer.coverage(account).map_err(|error| sealed(&error))?;
             report.coverage(account);
@@ -328,7 +342,7 @@ impl Cycle<'_> {
                 store: lock.store.to_owned(),
                 timestamped: false,
             },
-            binary: crate::binary::describe(),
+            binary: self.binary.clone(),
             clock: ClockCheck::default(),
             excluded: Vec::new(),
             format: FORMAT.to_owned(),

@@ -1,6 +1,7 @@
 //! The judging stage: reads the spool back in order, judges each resource, hands both to the seal.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use evidenced_check::judge::is_defect;
 use evidenced_check::{Joins, Judge, Populations};
@@ -23,6 +24,10 @@ pub(crate) struct Judged {
     pub(crate) worst: Option<Severity>,
     /// Lines that came twice under one id, by group.
     pub(crate) duplicates: u64,
+    /// Time spent in the judge.
+    pub(crate) judging: Duration,
+    /// Time spent in the seal.
+    pub(crate) sealing: Duration,
 }
 
 /// Why judging ended early.
@@ -84,12 +89,16 @@ impl Stage<'_, '_> {
             if self.stop.is_set() {
                 return Err(JudgeError::Stopped);
             }
+            let began = Instant::now();
             self.writer.resource(record.id, record.line)?;
+            self.judged.sealing += began.elapsed();
+            let began = Instant::now();
             let line: ResourceLine =
                 serde_json::from_slice(record.line).map_err(|error| JudgeError::Spool(error.to_string()))?;
             let resource = Resource::from(line);
             let findings = &mut self.findings;
             self.judge.judge(&resource, self.joins, populations, &mut |finding| findings.push(finding));
+            self.judged.judging += began.elapsed();
             self.write_findings()?;
         }
         self.judged.duplicates += group.duplicates().count;
@@ -116,6 +125,7 @@ impl Stage<'_, '_> {
     }
 
     fn write_findings(&mut self) -> Result<(), JudgeError> {
+        let began = Instant::now();
         let mut findings = std::mem::take(&mut self.findings);
         findings.sort_by(|a, b| a.check.cmp(&b.check));
         for finding in &findings {
@@ -131,6 +141,7 @@ impl Stage<'_, '_> {
         }
         findings.clear();
         self.findings = findings;
+        self.judged.sealing += began.elapsed();
         Ok(())
     }
 }

@@ -296,6 +296,8 @@ pub struct CallStats {
     pub operation: String,
     /// The cloud.
     pub provider: Provider,
+    /// The region, or `global`.
+    pub region: Region,
     /// Tried again.
     pub retries: u64,
     /// A few answers, for looking them up in the provider's own log.

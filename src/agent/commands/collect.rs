@@ -39,6 +39,7 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let progress = Arc::new(Progress::new(context.common.quiet));
     let cycle = Cycle {
         clouds: &context.clouds,
+        binary: crate::binary::describe(),
         clock: Arc::new(SystemClock),
         loaded: &loaded,
         progress: Arc::clone(&progress),

@@ -1,0 +1,127 @@
+//! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
+//! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use evidenced_kit::{AccountSession, Cloud, Collector, Listed, Manifest, OpenContext, Opened, Out, Reach, TargetError};
+use evidenced_model::{Account, KindId, Provider, Resource, Scope};
+use serde_json::{Value, json};
+
+fn main() -> ExitCode {
+    evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
+}
+
+const KIND: &str = "synthetic.store.thing";
+
+static MANIFEST: Manifest = Manifest {
+    id: "synthetic.store",
+    title: "Things made of numbers",
+    kinds: &[KIND],
+    reach: Reach::Account,
+    operations: &[],
+};
+
+struct Synthetic;
+
+#[async_trait]
+impl Cloud for Synthetic {
+    fn provider(&self) -> Provider {
+        provider()
+    }
+
+    fn manifests(&self) -> Vec<&'static Manifest> {
+        vec![&MANIFEST]
+    }
+
+    fn check(&self, target: &Value) -> Result<(), TargetError> {
+        resources(target).map(|_| ())
+    }
+
+    fn schema(&self) -> Value {
+        json!({"type": "object"})
+    }
+
+    async fn open(&self, target: &Value, _: &OpenContext) -> Result<Opened, TargetError> {
+        let account = account();
+        let listed = Listed { account: account.clone(), provider: provider(), state: "read".into(), reason: None };
+        let session = AccountSession {
+            account,
+            provider: provider(),
+            regions: Vec::new(),
+            excluded: std::collections::BTreeMap::default(),
+            collectors: vec![Arc::new(Things { resources: resources(target)? })],
+            gaps: Vec::new(),
+        };
+        Ok(Opened { accounts: vec![session], listing: vec![listed], principals: Vec::new() })
+    }
+}
+
+struct Things {
+    resources: u64,
+}
+
+#[async_trait]
+impl Collector for Things {
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
+    }
+
+    async fn collect(&self, scope: &Scope, out: &mut Out) {
+        let kind: KindId = KindId::parse(KIND).unwrap_or_else(|error| panic!("{error}"));
+        for number in 0..self.resources {
+            out.resource(thing(&kind, number, scope)).await;
+        }
+        out.complete(KIND).await;
+    }
+}
+
+/// About 2 KB, in shapes that clouds use: short words, a document, lists, dates.
+fn thing(kind: &KindId, number: u64, scope: &Scope) -> Resource {
+    let mut resource = Resource::new(kind.clone(), format!("arn:synthetic:store:::thing-{number:08}"), scope.clone());
+    let statements: Vec<Value> = (0..4)
+        .map(|index| {
+            json!({
+                "Sid": format!("Statement{index}"), "Effect": "Allow",
+                "Action": ["store:GetThing", "store:ListThings", "store:PutThing"],
+                "Principal": {"AWS": [format!("arn:aws:iam::123456789012:role/reader-{}", (number + index) % 977)]},
+                "Resource": [format!("arn:synthetic:store:::thing-{number:08}/*")],
+                "Condition": {"StringEquals": {"aws:PrincipalOrgID": ["o-exampleorgid"]}},
+            })
+        })
+        .collect();
+    resource
+        .read("name", format!("thing-{number:08}"))
+        .read("owner", format!("team-{}", number % 53))
+        .read("encrypted", number % 17 != 0)
+        .read("versioned", number % 3 != 0)
+        .read("public", number % 101 == 0)
+        .read("logging", number % 5 != 0)
+        .read("retention_days", 30 + number % 700)
+        .read("algorithm", if number % 7 == 0 { "aws:kms" } else { "AES256" })
+        .read("state", if number % 11 == 0 { "disabled" } else { "enabled" })
+        .read("created", "2025-03-01T00:00:00Z")
+        .read("policy", json!({"Version": "2012-10-17", "Statement": statements}))
+        .read("tags", json!({"env": "production", "cost-centre": format!("cc-{}", number % 311), "owner": "example"}));
+    if number % 2 == 0 {
+        resource.read("key", format!("arn:aws:kms:eu-west-1:123456789012:key/{number:032x}"));
+    } else {
+        resource.absent("key");
+    }
+    resource
+}
+
+fn resources(target: &Value) -> Result<u64, TargetError> {
+    target["resources"]
+        .as_u64()
+        .ok_or_else(|| TargetError { path: vec!["resources".into()], message: "expected a number of resources".into() })
+}
+
+fn account() -> Account {
+    Account::parse("123456789012").unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn provider() -> Provider {
+    Provider::parse("synthetic").unwrap_or_else(|error| panic!("{error}"))
+}
