@@ -1,16 +1,20 @@
 """Serves moto, a third-party emulator of AWS, on a free port of loopback.
 
 Prints the port as the first line of standard output, and ends when standard input is closed: whoever started it
-may die in any way, and the server is gone with it. Clocks, regions and answers are moto's own.
+may die in any way, and the server is gone with it. Clocks, regions and answers are moto's own; what it does not serve
+at all is answered with 501, as moto itself would look for a server of that name.
 """
 
+import json
 import logging
 import os
+import re
 import sys
 import threading
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+from moto.backends import list_of_moto_modules  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -18,13 +22,31 @@ from moto.moto_server.werkzeug_app import (  # noqa: E402
 )
 from werkzeug.serving import make_server  # noqa: E402
 
+# The one service that is asked for here and that moto does not know.
+UNSERVED = {"access-analyzer"} - set(list_of_moto_modules())
+
+
+def served(application):
+    def answer(environ, start_response):
+        signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+        if signed and signed.group(1) in UNSERVED:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", "UnknownOperationException")]
+            start_response("501 Not Implemented", headers)
+            return [json.dumps({"message": "moto does not serve this"}).encode()]
+        return application(environ, start_response)
+
+    return answer
+
 
 def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    application = DomainDispatcherApplication(create_backend_app)
+    application = served(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
+    # moto prints remarks of its own, and whoever read the port does not read on.
+    sys.stdout = sys.stderr
     sys.stdin.buffer.read()
     os._exit(0)
 

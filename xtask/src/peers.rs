@@ -103,7 +103,7 @@ impl Moto {
     /// From now on signatures are checked and policies obeyed; or no longer.
     pub fn enforce(&self, on: bool) -> Result<()> {
         let after = if on { "0" } else { "inf" };
-        http::expect(self.port(), "POST", "/moto-api/reset-auth", &[], after).map(|_| ())
+        http::expect(self.port(), "POST", "/moto-api/reset-auth", &[("Content-Type", "text/plain")], after).map(|_| ())
     }
 
     fn iam(&self, action: &str, arguments: &[(&str, &str)]) -> Result<String> {
