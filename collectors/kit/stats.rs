@@ -124,6 +124,16 @@ impl Stats {
         inner.counts.iter().map(|(scope, operations)| (scope.clone(), named(operations))).collect()
     }
 
+    /// Calls by operation, over all accounts and regions, retries left out.
+    pub fn totals(&self) -> BTreeMap<&'static str, u64> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = BTreeMap::new();
+        for (call, counts) in inner.counts.values().flatten() {
+            *totals.entry(*call).or_default() += counts.total();
+        }
+        totals
+    }
+
     /// All calls so far, retries left out.
     pub fn total(&self) -> u64 {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

@@ -186,6 +186,9 @@ impl Cycle<'_> {
         if self.stop.is_set() {
             return Err(interrupted());
         }
+        for (call, calls) in stats.totals() {
+            tracing::info!(call, calls, "called");
+        }
         let window = Window { start, end: self.clock.now() };
         self.progress.stage("judging and sealing");
         let rest = Rest { run, window, judge, mapping, stats: &stats, listing, principals, excluded, lock };

@@ -78,7 +78,7 @@ impl Demo {
 }
 
 /// Credentials that only an emulator takes, and nothing of the machine's own.
-fn emulated(command: &mut Command) {
+pub(crate) fn emulated(command: &mut Command) {
     for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL"]
     {
         command.env_remove(name);

@@ -48,6 +48,11 @@ impl Venv {
         Ok(venv)
     }
 
+    /// Its interpreter.
+    pub fn python(&self) -> PathBuf {
+        self.python.clone()
+    }
+
     /// A command that runs a script of `tests/peers` in this environment.
     pub fn script(&self, script: &str) -> Command {
         let mut command = Command::new(&self.python);
