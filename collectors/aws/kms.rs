@@ -245,7 +245,6 @@ fn describe(resource: &mut Resource, metadata: &KeyMetadata) {
     required("manager", metadata.key_manager.as_ref().map(|value| value.as_str().into()));
     required("state", metadata.key_state.as_ref().map(|value| value.as_str().into()));
     required("spec", metadata.key_spec.as_ref().map(|value| value.as_str().into()));
-    required("usage", metadata.key_usage.as_ref().map(|value| value.as_str().into()));
     required("origin", metadata.origin.as_ref().map(|value| value.as_str().into()));
     required("created", metadata.creation_date.as_ref().and_then(instant).map(Into::into));
     let set = metadata.multi_region_configuration.as_ref();
@@ -253,6 +252,7 @@ fn describe(resource: &mut Resource, metadata: &KeyMetadata) {
         Some(MultiRegionKeyType::Primary) => metadata.arn.clone(),
         _ => set.primary_key.as_ref().and_then(|key| key.arn.clone()),
     });
+    resource.optional("usage", metadata.key_usage.as_ref().map(aws_sdk_kms::types::KeyUsageType::as_str));
     resource.read("multi_region", metadata.multi_region.unwrap_or(false));
     resource.optional("primary", primary);
     resource.optional("deletes_at", metadata.deletion_date.as_ref().and_then(instant));

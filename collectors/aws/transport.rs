@@ -27,7 +27,7 @@ pub(crate) fn real(plain: bool) -> SharedHttpClient {
     }
 }
 
-/// Samples answers and the provider's clock on their way, and mends host prefixes for custom endpoints.
+/// Samples answers and the provider's clock on their way, and mends host prefixes and root names of custom endpoints.
 pub(crate) struct Tap {
     pub(crate) inner: SharedHttpClient,
     pub(crate) stats: Arc<Stats>,
@@ -71,7 +71,9 @@ impl HttpConnector for TapConnector {
         if let Some(host) = &self.custom_host {
             drop_host_prefix(&mut request, host);
         }
-        let sampled = current_operation().filter(|(scope, call)| self.stats.wants_sample(scope, call));
+        let operation = current_operation();
+        let root = operation.as_ref().filter(|_| self.custom_host.is_some()).and_then(|(_, call)| root(call));
+        let sampled = operation.filter(|(scope, call)| self.stats.wants_sample(scope, call));
         let answer = self.inner.call(request);
         let (stats, clock) = (Arc::clone(&self.stats), Arc::clone(&self.clock));
         HttpConnectorFuture::new(async move {
@@ -79,29 +81,49 @@ impl HttpConnector for TapConnector {
             if let Some(date) = response.headers().get("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
                 stats.skew("aws", clock.now().as_second() - date.timestamp().as_second());
             }
-            if let Some((scope, call)) = sampled {
-                sample(&mut response, &stats, &scope, call).await?;
+            let mut bytes = drain(response.take_body()).await?;
+            if response.status().is_success() && !is_whole(&bytes) {
+                return Err(ConnectorError::io("the answer ends in the middle".into()));
             }
+            if let Some((scope, call)) = sampled {
+                sample(&response, &bytes, &stats, &scope, call);
+            }
+            if let Some((told, wanted)) = root {
+                response.headers_mut().remove("content-length");
+                bytes = renamed(&bytes, told, wanted);
+            }
+            *response.body_mut() = SdkBody::from(bytes);
             Ok(response)
         })
     }
 }
 
-/// Keeps the request id and the digest of an answer's body, and puts the body back.
-async fn sample(
-    response: &mut HttpResponse,
-    stats: &Stats,
-    scope: &Scope,
-    call: &'static str,
-) -> Result<(), ConnectorError> {
+/// Keeps the request id and the digest of an answer's body.
+fn sample(response: &HttpResponse, bytes: &[u8], stats: &Stats, scope: &Scope, call: &'static str) {
     let id = ["x-amzn-requestid", "x-amz-request-id", "x-amzn-request-id"]
         .iter()
         .find_map(|name| response.headers().get(name));
-    let Some(request_id) = id.map(str::to_owned) else { return Ok(()) };
-    let bytes = drain(response.take_body()).await?;
-    stats.sample(scope, call, CallSample { answer: Digest::of(&bytes), request_id });
-    *response.body_mut() = SdkBody::from(bytes);
-    Ok(())
+    if let Some(request_id) = id.map(str::to_owned) {
+        stats.sample(scope, call, CallSample { answer: Digest::of(bytes), request_id });
+    }
+}
+
+/// Whether an XML answer ends with its root. The SDK reads a document that ends in the middle as if what is missing
+/// were not there; JSON that is cut it refuses by itself.
+fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let mut rest = body;
+    while let Some(after) = rest.strip_prefix(b"<?").or_else(|| rest.strip_prefix(b"<!")) {
+        let Some(end) = after.iter().position(|byte| *byte == b'>') else { return false };
+        rest = after[end + 1..].trim_ascii_start();
+    }
+    let Some(root) = rest.strip_prefix(b"<") else { return rest.is_empty() == body.is_empty() };
+    let Some(end) = root.iter().position(|byte| *byte == b'>') else { return false };
+    let Some(name) = root[..end].split(|byte| byte.is_ascii_whitespace() || *byte == b'/').next() else { return false };
+    let alone = root[..end].ends_with(b"/") && root[end + 1..].is_empty();
+    let closed =
+        || root.strip_suffix(b">").and_then(|root| root.strip_suffix(name)).is_some_and(|r| r.ends_with(b"</"));
+    !name.is_empty() && (alone || closed())
 }
 
 async fn drain(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
@@ -110,6 +132,38 @@ async fn drain(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
         .await
         .map(|collected| collected.to_vec())
         .map_err(|error| ConnectorError::io(error.into()))
+}
+
+/// Some emulators (moto 5.2) name the root of an answer after its operation: that name, and the one that S3 gives it.
+fn root(call: &str) -> Option<(&'static [u8], &'static [u8])> {
+    match call {
+        "s3:GetBucketVersioning" => Some((b"GetBucketVersioningResponse", b"VersioningConfiguration")),
+        "s3control:ListAccessPoints" => Some((b"ListAccessPointsResponse", b"ListAccessPointsResult")),
+        "s3control:GetAccessPoint" => Some((b"GetAccessPointResponse", b"GetAccessPointResult")),
+        "s3control:GetAccessPointPolicyStatus" => {
+            Some((b"GetAccessPointPolicyStatusResponse", b"GetAccessPointPolicyStatusResult"))
+        }
+        _ => None,
+    }
+}
+
+/// The answer with its root under the name that the SDK looks for.
+fn renamed(body: &[u8], told: &[u8], wanted: &[u8]) -> Vec<u8> {
+    let mut renamed = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some((first, after)) = rest.split_first() {
+        if matches!(renamed.last(), Some(b'<' | b'/'))
+            && let Some(after) = rest.strip_prefix(told)
+            && matches!(after.first(), Some(b'>' | b'/' | b' '))
+        {
+            renamed.extend_from_slice(wanted);
+            rest = after;
+        } else {
+            renamed.push(*first);
+            rest = after;
+        }
+    }
+    renamed
 }
 
 /// S3 Control puts the account id before the host; a custom endpoint has no such names.
@@ -223,4 +277,37 @@ fn describe(request: &HttpRequest) -> Option<Request> {
         path: uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_that_ends_in_the_middle_is_noticed() {
+        for whole in [
+            "",
+            "<A/>",
+            "<?xml version=\"1.0\"?>\n<A xmlns=\"x/y\"/>\n",
+            "<A><B>1</B></A>",
+            "<?xml version=\"1.0\"?><A a=\"b\">text</A>",
+            "{\"json\": [",
+            "plain",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for cut in
+            ["<", "<A", "<A>", "<?xml version", "<?xml?>", "<A><B>1</B>", "<A><B/>", "<A><B>1</B></A", "<A>1</B>"]
+        {
+            assert!(!is_whole(cut.as_bytes()), "{cut}");
+        }
+    }
+
+    #[test]
+    fn roots_get_the_name_that_the_sdk_looks_for() {
+        let told = b"<?xml version=\"1.0\"?><OldResponse><OldResponseId>OldResponse</OldResponseId></OldResponse>";
+        let named = renamed(told, b"OldResponse", b"New");
+        assert_eq!(named, b"<?xml version=\"1.0\"?><New><OldResponseId>OldResponse</OldResponseId></New>");
+        assert_eq!(renamed(b"<A/>", b"OldResponse", b"New"), b"<A/>");
+    }
 }
