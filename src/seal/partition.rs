@@ -4,13 +4,16 @@
 //! anonymous spill file, which is gone when the partitioner is, also after a crash. At the end each group's
 //! sorted runs are merged.
 
+mod merge;
+mod spill;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use evidenced_model::Digest;
 
+use self::merge::Merge;
+use self::spill::{HEADER, Spill, record_bytes};
 use crate::SealError;
 
 /// One account, region and kind.
@@ -64,9 +67,7 @@ pub struct Duplicates {
 impl Partitioner {
     /// Spills into `folder`; holds about `memory` bytes at most, while lines go in as well as while they come out.
     pub fn new(folder: &Path, memory: usize) -> Result<Self, SealError> {
-        let spill = Spill { folder: folder.to_owned(), file: None, end: 0, share: memory / 4 };
-        // A folder that cannot be used is told now, not when the memory is full.
-        drop(tempfile::tempfile_in(folder).map_err(|error| spill.failed(&error))?);
+        let spill = Spill::new(folder, memory / 4)?;
         Ok(Self { groups: BTreeMap::new(), budget: memory - memory / 4, held: 0, spill })
     }
 
@@ -160,9 +161,6 @@ impl Group<'_> {
     }
 }
 
-/// SHA-256(id), then the lengths of id and line.
-const HEADER: usize = 32 + 4 + 4;
-
 /// The lines of a group that are in memory, and the sorted runs that are not.
 #[derive(Default)]
 struct Buffer {
@@ -211,191 +209,11 @@ impl Buffer {
     }
 }
 
-/// The one file behind all groups.
-struct Spill {
-    folder: PathBuf,
-    file: Option<File>,
-    end: u64,
-    /// How much memory reading back may take.
-    share: usize,
-}
-
-impl Spill {
-    fn append<'a>(&mut self, records: impl Iterator<Item = &'a [u8]>) -> Result<(u64, u64), SealError> {
-        if self.file.is_none() {
-            self.file = Some(tempfile::tempfile_in(&self.folder).map_err(|error| self.failed(&error))?);
-        }
-        let start = self.end;
-        let written = self.file.as_ref().map_or(Ok(0), |file| {
-            let mut out = BufWriter::with_capacity(64 * 1024, file);
-            out.seek(SeekFrom::Start(start))?;
-            let mut written = 0;
-            for record in records {
-                out.write_all(record)?;
-                written += record.len() as u64;
-            }
-            out.flush()?;
-            Ok(written)
-        });
-        self.end += written.map_err(|error: std::io::Error| self.failed(&error))?;
-        Ok((start, self.end))
-    }
-
-    fn read_at(&self, at: u64, into: &mut [u8]) -> Result<(), SealError> {
-        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, error: &std::io::Error) -> SealError {
-        SealError::Spool { folder: self.folder.display().to_string(), reason: error.to_string() }
-    }
-}
-
-/// A record with its header, of which the header gives the length.
-fn record_bytes(bytes: &[u8]) -> &[u8] {
-    &bytes[..record_len(bytes)]
-}
-
-fn record_len(header: &[u8]) -> usize {
-    let (id, line) = lengths(header);
-    HEADER + id + line
-}
-
-fn lengths(header: &[u8]) -> (usize, usize) {
-    let at = |start: usize| {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&header[start..start + 4]);
-        u32::from_le_bytes(bytes) as usize
-    };
-    (at(32), at(36))
-}
-
-/// Merges the sorted runs of a group, or walks its buffer if nothing was spilled.
-struct Merge<'a> {
-    spill: &'a mut Spill,
-    /// The runs, earliest first, so that among equals the first to come wins.
-    runs: Vec<Run>,
-    /// The runs that are not over, as a heap of (hash, run), smallest on top.
-    heap: std::collections::BinaryHeap<std::cmp::Reverse<(Digest, usize)>>,
-    /// The run that holds the current record.
-    at: Option<usize>,
-    last: Option<Digest>,
-    repeats: bool,
-}
-
-enum Run {
-    Memory { buffer: Buffer, next: usize },
-    Disk { from: u64, end: u64, window: Vec<u8>, read: usize, size: usize },
-}
-
-impl<'a> Merge<'a> {
-    fn new(mut buffer: Buffer, spill: &'a mut Spill) -> Result<Self, SealError> {
-        let spilled = std::mem::take(&mut buffer.runs);
-        let size = (spill.share / spilled.len().max(1)).clamp(4 * 1024, 256 * 1024);
-        let mut runs: Vec<Run> =
-            spilled.into_iter().map(|(from, end)| Run::Disk { from, end, window: Vec::new(), read: 0, size }).collect();
-        buffer.sort();
-        runs.push(Run::Memory { buffer, next: 0 });
-        let mut merge =
-            Self { spill, runs, heap: std::collections::BinaryHeap::new(), at: None, last: None, repeats: false };
-        for run in 0..merge.runs.len() {
-            merge.enter(run)?;
-        }
-        Ok(merge)
-    }
-
-    /// Goes to the next record; `false` at the end.
-    fn advance(&mut self) -> Result<bool, SealError> {
-        if let Some(run) = self.at.take() {
-            self.runs[run].skip();
-            self.enter(run)?;
-        }
-        let Some(std::cmp::Reverse((hash, run))) = self.heap.pop() else { return Ok(false) };
-        self.repeats = self.last.replace(hash) == Some(hash);
-        self.at = Some(run);
-        Ok(true)
-    }
-
-    fn current(&self) -> Option<Record<'_>> {
-        let bytes = self.runs[self.at?].record();
-        let (id, _) = lengths(bytes);
-        let id_end = HEADER + id;
-        Some(Record {
-            hash: hash_of(bytes),
-            // It went in as text.
-            id: std::str::from_utf8(&bytes[HEADER..id_end]).unwrap_or_default(),
-            line: &bytes[id_end..record_len(bytes)],
-        })
-    }
-
-    /// Puts a run on the heap with its next record, if there is one.
-    fn enter(&mut self, run: usize) -> Result<(), SealError> {
-        if self.runs[run].fill(self.spill)? {
-            self.heap.push(std::cmp::Reverse((hash_of(self.runs[run].record()), run)));
-        }
-        Ok(())
-    }
-}
-
-impl Run {
-    /// Makes the next record readable; `false` at the end of the run.
-    fn fill(&mut self, spill: &Spill) -> Result<bool, SealError> {
-        let (from, end, window, read, size) = match self {
-            Self::Memory { buffer, next } => return Ok(*next < buffer.starts.len()),
-            Self::Disk { from, end, window, read, size } => (from, end, window, read, size),
-        };
-        loop {
-            let ready = &window[*read..];
-            let need = if ready.len() < HEADER { HEADER } else { record_len(ready) };
-            if ready.len() >= HEADER && ready.len() >= need {
-                return Ok(true);
-            }
-            if *from == *end {
-                // Over: its memory goes to the others.
-                *window = Vec::new();
-                *read = 0;
-                return Ok(false);
-            }
-            let left = usize::try_from(*end - *from).unwrap_or(usize::MAX);
-            let more = (need - ready.len()).max(*size).min(left);
-            window.drain(..*read);
-            *read = 0;
-            let old = window.len();
-            if window.capacity() > 4 * *size {
-                window.shrink_to(old + more);
-            }
-            window.reserve_exact(more);
-            window.resize(old + more, 0);
-            spill.read_at(*from, &mut window[old..])?;
-            *from += more as u64;
-        }
-    }
-
-    fn record(&self) -> &[u8] {
-        match self {
-            Self::Memory { buffer, next } => &buffer.arena[buffer.starts[*next] as usize..],
-            Self::Disk { window, read, .. } => &window[*read..],
-        }
-    }
-
-    fn skip(&mut self) {
-        match self {
-            Self::Memory { next, .. } => *next += 1,
-            Self::Disk { window, read, .. } => *read += record_len(&window[*read..]),
-        }
-    }
-}
-
-fn hash_of(bytes: &[u8]) -> Digest {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(&bytes[..32]);
-    Digest::from_bytes(hash)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::merge::Run;
     use super::*;
 
     fn key(name: &str) -> GroupKey {
