@@ -247,10 +247,10 @@ impl<'a> Rewrite<'a> {
             Expr::Select(select) => self.member(select, id),
             Expr::Call(call) if [operators::EQUALS, operators::NOT_EQUALS].contains(&call.func_name.as_str()) => {
                 let [left, right] = call.args.as_slice() else { return None };
-                let name = match (&left.expr, &right.expr) {
-                    (Expr::Ident(name), Expr::Literal(LiteralValue::Null))
-                    | (Expr::Literal(LiteralValue::Null), Expr::Ident(name)) => name,
-                    _ => return None,
+                let ((Expr::Ident(name), Expr::Literal(LiteralValue::Null))
+                | (Expr::Literal(LiteralValue::Null), Expr::Ident(name))) = (&left.expr, &right.expr)
+                else {
+                    return None;
                 };
                 let join = self.single_join(name)?;
                 Some(Source::JoinNull(join.index))

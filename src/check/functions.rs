@@ -125,6 +125,7 @@ fn or<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionErro
 }
 
 /// `days(n)`: a duration.
+#[expect(clippy::needless_pass_by_value, reason = "the signature of CEL's overloads")]
 fn days<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let days = args.first().and_then(|arg| arg.downcast_ref::<CelInt>()).map(|days| *days.inner());
     let days = days.ok_or_else(|| ExecutionError::function_error("days", "takes a whole number"))?;

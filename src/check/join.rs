@@ -226,7 +226,9 @@ fn open_places(side: &Side, coverage: &Coverage) -> BTreeMap<Vec<u8>, BTreeSet<U
     }
     if side.reach == Reach::Organization {
         // One account that nobody asked leaves the whole organisation open.
-        places.values_mut().for_each(|why| why.extend(missing.iter().cloned()));
+        for why in places.values_mut() {
+            why.extend(missing.iter().cloned());
+        }
     }
     places
 }

@@ -66,11 +66,11 @@ impl Library {
             errors.sort();
             return Err(errors);
         }
-        Self::assemble(parsed, &params.0, params.1)
+        Self::assemble(&parsed, &params.0, params.1)
     }
 
     pub(crate) fn assemble(
-        files: Vec<Loaded>,
+        files: &[Loaded],
         params_path: &str,
         params: BTreeMap<String, ParamDecl>,
     ) -> Result<Self, Vec<LoadError>> {
@@ -85,8 +85,8 @@ impl Library {
                 ));
             }
         }
-        let mut drafts = declare(&files, &mut errors);
-        adopt(&files, &mut drafts, &mut errors);
+        let mut drafts = declare(files, &mut errors);
+        adopt(files, &mut drafts, &mut errors);
         let env = match functions::environment() {
             Ok(env) => Arc::new(env),
             Err(error) => return Err(vec![LoadError::new(params_path, error.to_string())]),

@@ -197,7 +197,7 @@ impl OneCheck<'_> {
         }
         match (join.many, join.fields.is_empty()) {
             (true, true) => {
-                self.errors.push(format!("with.{name}: `many` needs `fields`, the fields its elements hold"))
+                self.errors.push(format!("with.{name}: `many` needs `fields`, the fields its elements hold"));
             }
             (false, false) => self.errors.push(format!("with.{name}: `fields` goes only with `many: true`")),
             _ => {}

@@ -64,7 +64,8 @@ impl Library {
             return Err(vec![LoadError::new(NAME, message)]);
         }
         let load = |file: KindFile| Loaded { path: format!("{NAME}/{}.yaml", file.kind), text: String::new(), file };
-        let library = Self::assemble(stored.kinds.into_iter().map(load).collect(), NAME, stored.params)?;
+        let files: Vec<Loaded> = stored.kinds.into_iter().map(load).collect();
+        let library = Self::assemble(&files, NAME, stored.params)?;
         Ok((Arc::new(library), stored.settings))
     }
 

@@ -54,7 +54,7 @@ impl<'v> Slot<'v> {
         matches!(self, Self::Null)
     }
 
-    fn get<'b>(&'b self) -> Option<CowVal<'b, 'b>> {
+    fn get(&self) -> Option<CowVal<'_, '_>> {
         Some(CowVal::Borrowed(match self {
             Self::Unbound => return None,
             Self::Null => &NULL,

@@ -270,7 +270,7 @@ fn verdict_is(world: &World, allowed: &[Verdict]) -> Result<(), String> {
             let mut message = format!("is {}, not {}", finding.verdict.as_str(), wanted.join(" or "));
             if !finding.because.is_empty() {
                 let fields: Vec<&str> = finding.because.iter().map(|because| because.field.as_str()).collect();
-                message += &format!(" (because of {})", fields.join(", "));
+                message = format!("{message} (because of {})", fields.join(", "));
             }
             return Err(message);
         }

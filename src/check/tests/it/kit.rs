@@ -156,7 +156,9 @@ pub(crate) fn complete() -> Coverage {
 /// Everything a judge says about these resources.
 pub(crate) fn all(judge: &Judge, things: &[Resource], keys: &[Resource], coverage: &Coverage) -> Vec<Finding> {
     let mut index = judge.join_index();
-    keys.iter().for_each(|key| index.observe(key));
+    for key in keys {
+        index.observe(key);
+    }
     let joins = index.seal(coverage);
     let mut populations = judge.populations();
     let mut findings = Vec::new();

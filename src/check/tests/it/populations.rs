@@ -166,11 +166,17 @@ proptest! {
             elements.iter().enumerate().map(|(index, element)| thing(&index.to_string(), element.clone())).collect();
         let joins = judge.join_index().seal(&complete());
         let mut once = judge.populations();
-        things.iter().for_each(|thing| judge.judge(thing, &joins, &mut once, &mut |_| {}));
+        for thing in &things {
+            judge.judge(thing, &joins, &mut once, &mut |_| {});
+        }
         let (mut left, mut right) = (judge.populations(), judge.populations());
         let (head, tail) = things.split_at(at.min(things.len()));
-        tail.iter().rev().for_each(|thing| judge.judge(thing, &joins, &mut left, &mut |_| {}));
-        head.iter().rev().for_each(|thing| judge.judge(thing, &joins, &mut right, &mut |_| {}));
+        for thing in tail.iter().rev() {
+            judge.judge(thing, &joins, &mut left, &mut |_| {});
+        }
+        for thing in head.iter().rev() {
+            judge.judge(thing, &joins, &mut right, &mut |_| {});
+        }
         left.merge(right);
         let finish = |populations| {
             let mut findings = Vec::new();

@@ -69,7 +69,7 @@ fn values() -> impl Strategy<Value = Value> {
         })
 }
 
-fn when_absent(pass: &str, applies: &str, choice: &[u8; 2]) -> String {
+fn when_absent(pass: &str, applies: &str, choice: [u8; 2]) -> String {
     let both = format!("{pass} {applies}");
     let word = |choice: u8| ["handled", "pass", "fail", "not_applicable"][usize::from(choice % 4)];
     let mut text = absent(&both).replace("n: handled", &format!("n: {}", word(choice[0])));
@@ -97,7 +97,7 @@ proptest! {
         let uses_key = pass.contains("key.") || pass.contains("key ==") || applies.contains("key.") || applies.contains("key ==");
         let with = if uses_key { "with: { key: { kind: aws.test.key, on: { name: resource.key_name }, in: region } }, " } else { "" };
         let checks = check("one", &format!(
-            "{with}applies: \"{applies}\", pass: \"{pass}\", when_absent: {}", when_absent(&pass, &applies, &choice)
+            "{with}applies: \"{applies}\", pass: \"{pass}\", when_absent: {}", when_absent(&pass, &applies, choice)
         ));
         let library = load(&checks).map_err(|errors| TestCaseError::fail(crate::kit::messages(&errors)))?;
         let judge = evidenced_check::Judge::compile(&std::sync::Arc::new(library), crate::kit::settings()).unwrap();
@@ -105,9 +105,13 @@ proptest! {
         let full = all(&judge, &[thing("1", values.clone())], &[key("k", json!({ "good": key_good }))], &complete()).remove(0);
 
         let mut less = values;
-        hidden.iter().for_each(|field| less[*field] = json!("?"));
+        for field in &hidden {
+            less[*field] = json!("?");
+        }
         let mut changes = json!({ "good": key_good });
-        key_hidden.iter().for_each(|field| changes[*field] = json!("?"));
+        for field in &key_hidden {
+            changes[*field] = json!("?");
+        }
         let state = if key_lost { evidenced_model::CellState::Partial } else { evidenced_model::CellState::Complete };
         let coverage = coverage(vec![cell("thing", evidenced_model::CellState::Complete), cell("key", state)]);
         let keys = if key_lost { vec![] } else { vec![key("k", changes)] };
