@@ -31,9 +31,19 @@ pub(crate) fn run() -> Result<()> {
         let bench = Bench::new(&release.join("evidenced"), &folder.join(format!("moto-{count}")), &venv)?;
         aws(&bench, &venv, count, cpu, memory, &mut board)?;
     }
+    kernels()?;
     let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
     synthetic(&bench, &mut board)?;
     board.finish()
+}
+
+/// The kernels by themselves, with criterion's own words.
+fn kernels() -> Result<()> {
+    println!("\nkernels (the evaluation kernel has to reach 300,000 evaluations a second)");
+    let manifest = workspace().join("tests/kernels/Cargo.toml");
+    let mut bench = cargo(&["bench", "--quiet", "--manifest-path"]);
+    bench.arg(manifest).args(["--", "--warm-up-time", "1", "--measurement-time", "3"]);
+    xtask::venv::run(&mut bench, "measure the kernels")
 }
 
 /// N buckets and N users on the emulator: calls, CPU, memory, and what an unchanged second run writes.

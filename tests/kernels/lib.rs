@@ -1,0 +1,1 @@
+//! Nothing in here: the kernels are measured in `benches`.
