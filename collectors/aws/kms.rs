@@ -12,8 +12,9 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
-use crate::values::{instant, kind, malformed};
-use crate::{Session, policy};
+use crate::Session;
+use crate::shape::document;
+use crate::values::{Requires, instant, kind, malformed};
 
 const KEY: &str = "aws.kms.key";
 
@@ -162,7 +163,10 @@ impl Kms {
             }
             return;
         }
-        let attempt = || client.get_key_rotation_status().key_id(arn).send();
+        let attempt = || {
+            let asked = client.get_key_rotation_status().key_id(arn).customize();
+            asked.interceptor(Requires("KeyRotationEnabled")).send()
+        };
         match self.session.call(scope, &GET_KEY_ROTATION_STATUS, attempt).await {
             Ok(answer) => {
                 resource.read("rotates", answer.key_rotation_enabled);
@@ -175,8 +179,8 @@ impl Kms {
     async fn policy(&self, client: &Client, scope: &Scope, arn: &str, resource: &mut Resource) {
         let attempt = || client.get_key_policy().key_id(arn).policy_name("default").send();
         match self.session.call(scope, &GET_KEY_POLICY, attempt).await {
-            Ok(answer) => match answer.policy.as_deref().and_then(policy::parse) {
-                Some(document) => resource.read("policy", document),
+            Ok(answer) => match answer.policy.as_deref().and_then(document) {
+                Some(policy) => resource.read("policy", policy),
                 None => resource.unread("policy", &malformed(&GET_KEY_POLICY)),
             },
             Err(refusal) => resource.unread("policy", &refusal),

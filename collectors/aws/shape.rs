@@ -1,11 +1,12 @@
-//! Where things stand: places of a session's account, the account in an ARN, the day of an instant.
+//! Small readings of places, ARNs, days and policy documents.
 
 use aws_smithy_types::DateTime;
 use evidenced_model::{Region, Scope};
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
-use crate::Session;
 use crate::client::provider;
+use crate::{Session, policy};
 
 /// A place in the session's account.
 pub(crate) fn place(session: &Session, region: Region) -> Scope {
@@ -23,6 +24,11 @@ pub(crate) fn account_of(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
 }
 
+/// A policy document in its normal form. `None` if it is none, or says nothing.
+pub(crate) fn document(text: &str) -> Option<Value> {
+    policy::parse(text).filter(|document| document["Statement"].is_array())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +37,13 @@ mod tests {
     fn days_begin_at_midnight() {
         let time = DateTime::from_secs_and_nanos(1_767_225_599, 999_000_000);
         assert_eq!(day(&time).as_deref(), Some("2025-12-31T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_document_has_statements() {
+        assert_eq!(document("{}"), None);
+        assert_eq!(document("[]"), None);
+        assert!(document("{\"Statement\": {}}").is_some());
     }
 
     #[test]

@@ -207,6 +207,9 @@ impl CloudTrail {
     async fn insights(&self, client: &Client, scope: &Scope, arn: &str, resource: &mut Resource) {
         let attempt = || client.get_insight_selectors().trail_name(arn).send();
         match self.session.call_optional(scope, &GET_INSIGHT_SELECTORS, attempt).await {
+            Ok(Some(answer)) if answer.trail_arn.is_none() => {
+                unread(resource, &["insights"], &malformed(&GET_INSIGHT_SELECTORS));
+            }
             Ok(answer) => {
                 let selectors = answer.and_then(|answer| answer.insight_selectors).filter(|found| !found.is_empty());
                 let names = selectors.map(|selectors| {
@@ -245,10 +248,8 @@ impl Collector for CloudTrail {
 }
 
 fn status(answer: &GetTrailStatusOutput, resource: &mut Resource) {
-    match answer.is_logging {
-        Some(is_logging) => resource.read("is_logging", is_logging),
-        None => resource.unread("is_logging", &malformed(&GET_TRAIL_STATUS)),
-    };
+    let Some(is_logging) = answer.is_logging else { return unread(resource, STATUS, &malformed(&GET_TRAIL_STATUS)) };
+    resource.read("is_logging", is_logging);
     let error = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     resource.optional("delivered", answer.latest_delivery_time.as_ref().and_then(day));
     resource.optional("delivery_error", error(&answer.latest_delivery_error));

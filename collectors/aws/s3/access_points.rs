@@ -95,8 +95,9 @@ pub(super) async fn open(
         let attempt =
             || client.list_access_points().account_id(account).bucket(bucket).set_next_token(token.clone()).send();
         let page = session.call(scope, &LIST_ACCESS_POINTS, attempt).await?;
+        let points = page.access_point_list.ok_or_else(|| malformed(&LIST_ACCESS_POINTS))?;
         let reachable = |point: &aws_sdk_s3control::types::AccessPoint| point.network_origin != NetworkOrigin::Vpc;
-        names.extend(page.access_point_list.unwrap_or_default().into_iter().filter(reachable).map(|point| point.name));
+        names.extend(points.into_iter().filter(reachable).map(|point| point.name));
         token = page.next_token;
         if token.is_none() {
             break;
@@ -126,8 +127,8 @@ async fn is_open(session: &Session, client: &Client, scope: &Scope, name: &str) 
     let point = session
         .call(scope, &GET_ACCESS_POINT, || client.get_access_point().account_id(account).name(name).send())
         .await?;
-    let block = point.public_access_block_configuration;
-    Ok(!block.and_then(|block| block.restrict_public_buckets).unwrap_or(false))
+    let block = point.public_access_block_configuration.ok_or_else(|| malformed(&GET_ACCESS_POINT))?;
+    Ok(!block.restrict_public_buckets.unwrap_or(false))
 }
 
 #[cfg(test)]

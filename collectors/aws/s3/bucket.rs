@@ -19,8 +19,7 @@ use super::operations::{
     LIST_ACCESS_POINTS,
 };
 use super::{BUCKET, Clients, Context, shapes};
-use crate::policy;
-use crate::shape::{account_of, place};
+use crate::shape::{account_of, document, place};
 use crate::values::{instant, kind, malformed};
 
 /// Every field beyond those of the listing.
@@ -114,10 +113,10 @@ impl Bucket<'_> {
             }
             return;
         };
-        match answer.policy().and_then(policy::parse) {
-            Some(document) => {
-                let delegation = Delegation::of(&document, self.context.session.account().as_str());
-                self.resource.read("policy", document);
+        match answer.policy().and_then(document) {
+            Some(policy) => {
+                let delegation = Delegation::of(&policy, self.context.session.account().as_str());
+                self.resource.read("policy", policy);
                 self.access_points(delegation).await;
             }
             None => {
@@ -215,7 +214,11 @@ impl Bucket<'_> {
         let attempt = || s3.get_bucket_encryption().bucket(name).send();
         match self.ask(&GET_BUCKET_ENCRYPTION, ENCRYPTION, attempt).await {
             Some(Some(answer)) => {
-                let Some(rules) = answer.server_side_encryption_configuration.map(|told| told.rules) else {
+                let Some(rules) = answer
+                    .server_side_encryption_configuration
+                    .map(|told| told.rules)
+                    .filter(|rules| !rules.is_empty())
+                else {
                     return self.unread_all(ENCRYPTION, &malformed(&GET_BUCKET_ENCRYPTION));
                 };
                 let key = shapes::encryption(&mut self.resource, &rules);
@@ -285,8 +288,8 @@ impl Bucket<'_> {
         let attempt = || s3.get_object_lock_configuration().bucket(name).send();
         match self.ask(&GET_OBJECT_LOCK, LOCK, attempt).await {
             Some(Some(answer)) => match &answer.object_lock_configuration {
-                Some(lock) => shapes::object_lock(&mut self.resource, Some(lock)),
-                None => self.unread_all(LOCK, &malformed(&GET_OBJECT_LOCK)),
+                Some(lock) if lock.object_lock_enabled.is_some() => shapes::object_lock(&mut self.resource, Some(lock)),
+                _ => self.unread_all(LOCK, &malformed(&GET_OBJECT_LOCK)),
             },
             Some(None) => shapes::object_lock(&mut self.resource, None),
             None => {}
@@ -323,7 +326,9 @@ impl Bucket<'_> {
         let attempt = || s3.get_bucket_replication().bucket(name).send();
         match self.ask(&GET_BUCKET_REPLICATION, REPLICATION, attempt).await {
             Some(Some(answer)) => {
-                let Some(rules) = answer.replication_configuration.map(|told| told.rules) else {
+                let Some(rules) =
+                    answer.replication_configuration.map(|told| told.rules).filter(|rules| !rules.is_empty())
+                else {
                     return self.unread_all(REPLICATION, &malformed(&GET_BUCKET_REPLICATION));
                 };
                 self.resource.read("replication", shapes::replication(&rules));

@@ -15,6 +15,7 @@ use super::operations::{GET_BUCKET_LOCATION, HEAD_BUCKET, LIST_BUCKETS};
 use crate::Session;
 use crate::client::region;
 use crate::shape::place;
+use crate::values::malformed;
 
 /// Buckets asked for in one page: the most that S3 gives. Asking for a page also makes S3 name the regions.
 const PAGE: i32 = 1000;
@@ -101,10 +102,16 @@ impl Buckets {
         loop {
             let attempt = || client.list_buckets().max_buckets(PAGE).set_continuation_token(token.clone()).send();
             match self.session.call(&scope, &LIST_BUCKETS, attempt).await {
-                Ok(page) => {
-                    found.extend(page.buckets.unwrap_or_default());
-                    token = page.continuation_token;
-                }
+                Ok(page) => match page.buckets {
+                    Some(buckets) => {
+                        found.extend(buckets);
+                        token = page.continuation_token;
+                    }
+                    None => {
+                        refusal = Some(malformed(&LIST_BUCKETS));
+                        break;
+                    }
+                },
                 Err(why) => {
                     refusal = Some(why);
                     break;
