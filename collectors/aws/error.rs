@@ -18,6 +18,8 @@ const DENIED: &[&str] = &[
     "ExpiredTokenException",
     "Forbidden",
     "IncompleteSignature",
+    // Security Hub's and others' word for a missing permission; for "not switched on" as well, which only the message tells.
+    "InvalidAccessException",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "KMSAccessDeniedException",

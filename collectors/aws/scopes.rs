@@ -140,12 +140,13 @@ impl Entry<'_> {
                 Err(refusal) => (self.assumed_regions(), vec![refusal]),
             },
         };
+        let collectors = crate::collectors(session, &regions);
         AccountSession {
             account,
             provider: provider(),
             regions,
             excluded: self.target.excluded.clone(),
-            collectors: crate::collectors(session),
+            collectors,
             gaps,
         }
     }

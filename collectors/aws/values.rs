@@ -1,4 +1,4 @@
-//! Small readings that every service needs: instants, pages, and answers that lack what they must have.
+//! Small readings that every service needs: kinds, instants, pages, and answers that lack what they must have.
 
 use std::future::Future;
 
@@ -9,9 +9,15 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use evidenced_kit::Operation;
-use evidenced_model::{Cause, Refusal};
+use evidenced_model::{Cause, KindId, Refusal, Resource};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use serde_json::Value;
+
+/// A kind that this crate names itself.
+pub(crate) fn kind(name: &'static str) -> KindId {
+    #[expect(clippy::expect_used, reason = "a constant, and the conformance suite reads each")]
+    KindId::parse(name).expect("a constant")
+}
 
 /// An instant as RFC 3339 text in UTC.
 pub(crate) fn instant(time: &DateTime) -> Option<String> {
@@ -31,14 +37,26 @@ pub(crate) fn instant_of_text(text: &str) -> Option<String> {
 
 /// The start of the UTC day, for instants that move by themselves.
 pub(crate) fn day_of_text(text: &str) -> Option<String> {
-    let date = text.parse::<Timestamp>().ok()?.to_zoned(TimeZone::UTC).date();
-    Some(format!("{date}T00:00:00Z"))
+    let second = text.parse::<Timestamp>().ok()?.as_second();
+    Timestamp::from_second(second - second.rem_euclid(24 * 60 * 60)).ok().map(|day| day.to_string())
 }
 
 /// A 200 that lacks what it must have.
 pub(crate) fn malformed(operation: &Operation) -> Refusal {
     Refusal { call: operation.call.to_owned(), cause: Cause::Malformed, code: None, permission: None }
 }
+
+/// Writes a member that an answer must have. Where it lacks one, some SDKs put a stand-in, which is not a reading.
+pub(crate) fn required<V: Into<Value>>(resource: &mut Resource, field: &str, value: Option<V>, operation: &Operation) {
+    let stand_in = |value: &Value| value.as_str().is_some_and(|text| STAND_INS.contains(&text));
+    match value.map(Into::into).filter(|value| !stand_in(value)) {
+        Some(value) => resource.read(field, value),
+        None => resource.unread(field, &malformed(operation)),
+    };
+}
+
+/// For a text, an enumeration and an instant.
+const STAND_INS: [&str; 3] = ["", "no value was set", "1970-01-01T00:00:00Z"];
 
 /// Asks for page after page. What came before a refusal stays; the refusal says where it broke off.
 /// A member that is `None` on a page is a member that the answer had to have.
@@ -107,8 +125,7 @@ mod tests {
     use super::*;
     use evidenced_kit::Per;
 
-    static OPERATION: Operation =
-        Operation { call: "x:List", permission: "x:List", absent: &[], per: Per::Page(1) };
+    static OPERATION: Operation = Operation { call: "x:List", permission: "x:List", absent: &[], per: Per::Page(1) };
 
     #[test]
     fn instants_have_one_form() {
@@ -146,8 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_that_repeats_for_ever_is_malformed() {
-        let (items, refusal) =
-            pages(&OPERATION, |_| async { Ok((Some(vec![1]), Some("a".to_owned()))) }).await;
+        let (items, refusal) = pages(&OPERATION, |_| async { Ok((Some(vec![1]), Some("a".to_owned()))) }).await;
         assert_eq!((items.len(), refusal), (2, Some(malformed(&OPERATION))));
     }
 

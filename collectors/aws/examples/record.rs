@@ -33,13 +33,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ClientOptions {
         endpoint_url: Some(endpoint.clone()),
         http_client: Some(SharedHttpClient::new(Tape { inner, recorder: Arc::clone(&recorder) })),
-        credentials: Some(SharedCredentialsProvider::new(Credentials::from_keys("AKIDEXAMPLE", "not-a-secret", None))),
+        credentials: Some(SharedCredentialsProvider::new(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "example"))),
     };
     let session = Arc::new(Session::detached(&options, &context, account).await);
-    let collector = collectors(&session).into_iter().find(|c| c.manifest().id == id).ok_or("no such collector")?;
-    let places: Vec<Region> = match collector.manifest().reach {
+    let regions: Vec<Region> = vec!["eu-west-1".parse()?, "us-east-1".parse()?];
+    let mut all = collectors(&session, &regions).into_iter();
+    let collector = all.find(|c| c.manifest().id == id).ok_or("no such collector")?;
+    let places = match collector.manifest().reach {
         Reach::Account => vec![Region::global()],
-        Reach::Region => vec!["eu-west-1".parse()?, "us-east-1".parse()?],
+        Reach::Region => regions,
     };
     for region in places {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);

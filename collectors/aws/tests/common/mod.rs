@@ -27,7 +27,8 @@ pub async fn conform(id: &str, folder: &str, singletons: &[&str]) {
         let (context, handle, id) = (context.clone(), handle.clone(), id.to_owned());
         let opening = async move { Session::detached(&replay(player), &context, account()).await };
         let session = std::thread::spawn(move || handle.block_on(opening)).join().expect("the session opens");
-        collectors(&Arc::new(session))
+        let regions = regions();
+        collectors(&Arc::new(session), &regions)
             .into_iter()
             .find(|c| c.manifest().id == id)
             .expect("the collector is in the list")
@@ -35,7 +36,7 @@ pub async fn conform(id: &str, folder: &str, singletons: &[&str]) {
     let suite = Suite {
         kinds: &kinds,
         scope: Scope { account: account(), provider: "aws".parse().unwrap(), region: Region::global() },
-        regions: REGIONS.iter().map(|region| region.parse().unwrap()).collect(),
+        regions: regions(),
         open: &open,
         answer: &answer,
         full: cassette(folder, "full"),
@@ -46,21 +47,32 @@ pub async fn conform(id: &str, folder: &str, singletons: &[&str]) {
     suite.run().await;
 }
 
+fn regions() -> Vec<Region> {
+    REGIONS.iter().map(|region| region.parse().unwrap()).collect()
+}
+
 fn account() -> Account {
     "123456789012".parse().unwrap()
 }
 
 fn context() -> OpenContext {
+    // No waiting between attempts: the suite is about what is tried again, not about when.
+    let limits = LimitsConfig {
+        default_calls_per_second: 1_000_000,
+        calls_per_second: std::collections::BTreeMap::new(),
+        backoff: std::time::Duration::ZERO,
+        ..LimitsConfig::default()
+    };
     OpenContext {
         run: RunId::from_parts(0, 0),
-        limits: Arc::new(Limits::new(LimitsConfig { default_calls_per_second: 1_000_000, ..LimitsConfig::default() })),
+        limits: Arc::new(Limits::new(limits)),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
     }
 }
 
 fn replay(player: Arc<Player>) -> ClientOptions {
-    let credentials = Credentials::from_keys("AKIDEXAMPLE", "not-a-secret", None);
+    let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "example");
     ClientOptions {
         endpoint_url: Some("http://127.0.0.1:1".into()),
         http_client: Some(SharedHttpClient::new(Replay(player))),
@@ -108,7 +120,7 @@ fn answer(request: &Request, trouble: Trouble) -> Response {
         return Response { status: 400, headers, body: encode(&body) };
     }
     match service {
-        "s3" if request.path.starts_with("/v20180820/") => {
+        "s3control" => {
             if denied {
                 xml("AccessDenied", 403, true)
             } else {
