@@ -150,6 +150,10 @@ impl CoverageBuilder {
         open.resources += 1;
         for (name, field) in &resource.fields {
             let Field::Unread(unread) = field else { continue };
+            // What nobody asked for is no gap; its line in the evidence says that it was left out.
+            if unread.cause == Cause::Skipped {
+                continue;
+            }
             let refusal = Refusal {
                 call: unread.call.clone().unwrap_or_default(),
                 cause: unread.cause,
@@ -204,5 +208,89 @@ fn close(region: Region, open: Open, located: Option<&Listing>, account: Option<
         state,
         total: open.total,
         vanished: open.vanished,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evidenced_model::{Refusal, Unread};
+
+    use super::*;
+
+    fn scope(region: &str) -> Scope {
+        serde_json::from_value(serde_json::json!({"provider": "aws", "account": "123456789012", "region": region}))
+            .unwrap()
+    }
+
+    fn kind() -> KindId {
+        "aws.s3.bucket".parse().unwrap()
+    }
+
+    fn denied() -> Refusal {
+        let call = "s3:ListBuckets".to_owned();
+        Refusal { permission: Some(call.clone()), call, cause: Cause::Denied, code: None }
+    }
+
+    fn planned(span: Span) -> CoverageBuilder {
+        let mut coverage = CoverageBuilder::new(&scope("global"), vec!["eu-west-1".parse().unwrap()], Vec::new());
+        coverage.plan(&kind(), span, |_, _| None);
+        coverage
+    }
+
+    fn bucket(region: &str, field: Field) -> Event {
+        let mut resource = Resource::new(kind(), "example-bucket", scope(region));
+        resource.fields.insert("policy".into(), field);
+        Event::Resource(Box::new(resource))
+    }
+
+    #[test]
+    fn silence_is_a_gap() {
+        let cells = planned(Span::Regional).finish().cells;
+        assert_eq!(cells[0].state, CellState::Failed);
+        assert_eq!(cells[0].gaps[0].refusal.cause, Cause::Silent);
+    }
+
+    #[test]
+    fn a_complete_listing_with_an_unread_field_names_the_gap() {
+        let mut coverage = planned(Span::Regional);
+        let region: Region = "eu-west-1".parse().unwrap();
+        coverage.observe(&region, &bucket("eu-west-1", Field::Unread(Unread::from(&denied()))));
+        coverage.observe(&region, &Event::Complete { kind: kind() });
+        let cells = coverage.finish().cells;
+        assert_eq!((cells[0].state, cells[0].resources), (CellState::Complete, 1));
+        assert_eq!((cells[0].gaps[0].fields[0].as_str(), cells[0].gaps[0].count), ("policy", 1));
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_no_gap() {
+        let mut coverage = planned(Span::Regional);
+        let region: Region = "eu-west-1".parse().unwrap();
+        let skipped = Unread { call: None, cause: Cause::Skipped, permission: None };
+        coverage.observe(&region, &bucket("eu-west-1", Field::Unread(skipped)));
+        coverage.observe(&region, &Event::Complete { kind: kind() });
+        assert!(coverage.finish().cells[0].gaps.is_empty());
+    }
+
+    #[test]
+    fn a_listing_that_breaks_off_is_partial_and_one_that_is_refused_is_denied() {
+        let region: Region = "eu-west-1".parse().unwrap();
+        let gap = Event::Gap { kind: kind(), region: Some(region.clone()), refusal: denied() };
+        let mut broken = planned(Span::Regional);
+        broken.observe(&region, &bucket("eu-west-1", Field::Absent));
+        broken.observe(&region, &gap);
+        assert_eq!(broken.finish().cells[0].state, CellState::Partial);
+        let mut refused = planned(Span::Regional);
+        refused.observe(&region, &gap);
+        assert_eq!(refused.finish().cells[0].state, CellState::Denied);
+    }
+
+    #[test]
+    fn a_located_listing_answers_for_every_region_also_those_that_were_not_planned() {
+        let mut coverage = planned(Span::Located);
+        coverage.observe(&Region::global(), &bucket("sa-east-1", Field::Absent));
+        coverage.observe(&Region::global(), &Event::Complete { kind: kind() });
+        let states: Vec<_> = coverage.finish().cells.into_iter().map(|c| (c.region.to_string(), c.state)).collect();
+        let complete = CellState::Complete;
+        assert_eq!(states, [("eu-west-1".to_owned(), complete), ("sa-east-1".to_owned(), complete)]);
     }
 }

@@ -234,7 +234,7 @@ impl Cycle<'_> {
     /// Judges, maps, writes, signs, logs: no call to a cloud any more.
     fn seal(&self, rest: Rest<'_>, collected: Collected) -> Result<Outcome, Ended> {
         let Rest { run, window, judge: checks, mapping, stats, listing, principals, excluded, lock } = rest;
-        let Collected { partitions, joins, coverage, redacted } = collected;
+        let Collected { partitions, joins, mut coverage, redacted } = collected;
         let joins = joins.seal(&coverage);
         let mut sink = self.store.clone();
         let mut writer = RunWriter::new(&mut sink, self.previous()).map_err(|error| sealed(&error))?;
@@ -260,7 +260,12 @@ impl Cycle<'_> {
             findings = writer.totals().findings.total(),
             "everything is judged"
         );
-        for account in coverage.accounts.values() {
+        for account in coverage.accounts.values_mut() {
+            let key = format!("{}:{}", account.provider, account.account);
+            for cell in &mut account.cells {
+                let place = (key.clone(), cell.region.to_string(), cell.kind.to_string());
+                cell.resources -= judged.duplicates.get(&place).copied().unwrap_or_default().min(cell.resources);
+            }
             writer.coverage(account).map_err(|error| sealed(&error))?;
             report.coverage(account);
         }

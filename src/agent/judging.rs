@@ -22,8 +22,8 @@ pub(crate) struct Judged {
     pub(crate) defects: BTreeMap<String, u64>,
     /// The worst unwaived fail.
     pub(crate) worst: Option<Severity>,
-    /// Lines that came twice under one id, by group.
-    pub(crate) duplicates: u64,
+    /// Lines that came again under an id that was there already, by account, region and kind: they are dropped.
+    pub(crate) duplicates: BTreeMap<(String, String, String), u64>,
     /// Time spent in the judge.
     pub(crate) judging: Duration,
     /// Time spent in the seal.
@@ -101,7 +101,11 @@ impl Stage<'_, '_> {
             self.judged.judging += began.elapsed();
             self.write_findings()?;
         }
-        self.judged.duplicates += group.duplicates().count;
+        let dropped = group.duplicates().count;
+        if dropped > 0 {
+            tracing::error!(kind = key.kind, dropped, "a collector wrote resources twice; please report this");
+            self.judged.duplicates.insert((key.account, key.region, key.kind), dropped);
+        }
         self.writer.end_group()?;
         Ok(())
     }
