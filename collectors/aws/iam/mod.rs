@@ -9,6 +9,8 @@ mod details;
 mod operations;
 mod report;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use std::sync::Arc;
