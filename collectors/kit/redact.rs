@@ -22,10 +22,15 @@ const PATTERNS: &[&str] = &[
     r"://[^/\s:@]{1,64}:[^/\s:@]{3,}@",
 ];
 
+/// What members are called that hold a secret whatever it looks like, e.g. the tag `db_password`. Names with a colon are
+/// condition keys of policies, and say nothing secret.
+const NAMES: &str = r"(?i)(?:^|[_. -])(?:password|passwd|pwd|secret|secret[_-]?key|api[_-]?key|private[_-]?key|token|access[_-]?key|connection[_-]?string)$";
+
 /// Replaces what looks like a secret.
 pub struct Redactor {
     quick: RegexSet,
     patterns: Vec<Regex>,
+    names: Regex,
     key: Hmac<Sha256>,
 }
 
@@ -33,13 +38,14 @@ impl Redactor {
     /// A redactor whose digests are keyed by `key`.
     pub fn new(key: &[u8; 32]) -> Self {
         #[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles them")]
-        let (quick, patterns) = (
+        let (quick, patterns, names) = (
             RegexSet::new(PATTERNS).expect("constant patterns compile"),
             PATTERNS.iter().map(|p| Regex::new(p).expect("constant patterns compile")).collect(),
+            Regex::new(NAMES).expect("constant patterns compile"),
         );
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
         let key = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
-        Self { quick, patterns, key }
+        Self { quick, patterns, names, key }
     }
 
     /// Redacts every text of a resource; returns how many texts were changed.
@@ -68,8 +74,20 @@ impl Redactor {
                 None => 0,
             },
             Value::Array(items) => items.iter_mut().map(|item| self.walk(item)).sum(),
-            Value::Object(map) => map.values_mut().map(|item| self.walk(item)).sum(),
+            Value::Object(map) => map.iter_mut().map(|(name, item)| self.member(name, item)).sum(),
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+
+    fn member(&self, name: &str, value: &mut Value) -> u64 {
+        match value {
+            Value::String(text) if !text.is_empty() && self.names.is_match(name) => {
+                if !text.starts_with("redacted:") {
+                    *text = self.digest(text);
+                }
+                1
+            }
+            _ => self.walk(value),
         }
     }
 
@@ -132,6 +150,21 @@ mod tests {
                 assert!(!out.contains(part), "{part} is left in {out}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_called_a_secret_becomes_a_digest() {
+        let redactor = Redactor::new(&[7; 32]);
+        let mut tags = serde_json::json!({
+            "db_password": "horse", "Api-Key": "k", "owner": "finance", "aws:TokenIssueTime": "true", "tokens": "2",
+            "password_last_used": "2026-01-01T00:00:00Z", "secret": ["listed"]
+        });
+        assert_eq!(redactor.walk(&mut tags), 2);
+        assert_eq!(tags["db_password"], redactor.digest("horse"));
+        assert_eq!(tags["Api-Key"], redactor.digest("k"));
+        assert_eq!(tags["owner"], "finance");
+        assert_eq!(tags["aws:TokenIssueTime"], "true");
+        assert_eq!(tags["password_last_used"], "2026-01-01T00:00:00Z");
     }
 
     #[test]

@@ -9,7 +9,15 @@ use serde_saphyr::Spanned;
 /// A YAML tree that remembers lines and forgets values.
 #[derive(Debug)]
 struct Node {
-    children: Vec<(String, Spanned<Node>)>,
+    children: Vec<Child>,
+}
+
+/// A member of a map, or an element of a list.
+#[derive(Debug)]
+struct Child {
+    name: String,
+    line: u64,
+    node: Node,
 }
 
 /// The line of a member, e.g. `["targets", "0", "aws", "regions"]`, or of the deepest part of the path that is there.
@@ -18,9 +26,9 @@ pub(crate) fn line(text: &str, path: &[&str]) -> Option<u64> {
     let mut line = None;
     let mut node = &root.value;
     for part in path {
-        let Some((_, child)) = node.children.iter().find(|(name, _)| name == part) else { break };
-        line = Some(child.referenced.line());
-        node = &child.value;
+        let Some(child) = node.children.iter().find(|child| child.name == *part) else { break };
+        line = Some(child.line);
+        node = &child.node;
     }
     line
 }
@@ -46,8 +54,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut children = Vec::new();
-        while let Some(entry) = map.next_entry::<String, Spanned<Node>>()? {
-            children.push(entry);
+        // A member stands where its name stands; its value may begin below.
+        while let Some((name, node)) = map.next_entry::<Spanned<String>, Spanned<Node>>()? {
+            children.push(Child { line: name.referenced.line(), name: name.value, node: node.value });
         }
         Ok(Node { children })
     }
@@ -55,7 +64,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
         let mut children = Vec::new();
         while let Some(child) = seq.next_element::<Spanned<Node>>()? {
-            children.push((children.len().to_string(), child));
+            children.push(Child { name: children.len().to_string(), line: child.referenced.line(), node: child.value });
         }
         Ok(Node { children })
     }
@@ -95,7 +104,7 @@ mod tests {
         let text = "agent:\n  id: x\ntargets:\n  - aws:\n      regions: [a]\n      role: null\n";
         assert_eq!(line(text, &["agent", "id"]), Some(2));
         assert_eq!(line(text, &["targets", "0", "aws", "role"]), Some(6));
-        assert_eq!(line(text, &["targets", "0", "aws", "nothing", "more"]), Some(5));
+        assert_eq!(line(text, &["targets", "0", "aws", "nothing", "more"]), Some(4));
         assert_eq!(line(text, &["nothing"]), None);
         assert_eq!(line(": : :", &["x"]), None);
     }
