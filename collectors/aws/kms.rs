@@ -105,7 +105,9 @@ impl Kms {
             }
             marker = page.next_marker;
             if !page.truncated || marker.is_none() {
-                aliases.values_mut().for_each(|names| names.sort());
+                for names in aliases.values_mut() {
+                    names.sort();
+                }
                 return Ok(aliases);
             }
         }
@@ -272,7 +274,7 @@ fn can_rotate(metadata: &KeyMetadata) -> bool {
 
 /// A grant, without its name and its token.
 fn grant(entry: &GrantListEntry) -> Value {
-    let mut operations: Vec<&str> = entry.operations().iter().map(|operation| operation.as_str()).collect();
+    let mut operations: Vec<&str> = entry.operations().iter().map(aws_sdk_kms::types::GrantOperation::as_str).collect();
     operations.sort_unstable();
     json!({
         "id": entry.grant_id,

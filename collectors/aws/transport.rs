@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::{AggregatedBytes, ByteStream};
 use evidenced_kit::cassette::{Player, Recorder, Request, encode};
 use evidenced_kit::{CallSample, Stats, current_operation};
 use evidenced_model::{Clock, Digest, Scope};
@@ -127,11 +128,7 @@ fn is_whole(body: &[u8]) -> bool {
 }
 
 async fn drain(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
-    aws_smithy_types::byte_stream::ByteStream::new(body)
-        .collect()
-        .await
-        .map(|collected| collected.to_vec())
-        .map_err(|error| ConnectorError::io(error.into()))
+    ByteStream::new(body).collect().await.map(AggregatedBytes::to_vec).map_err(|error| ConnectorError::io(error.into()))
 }
 
 /// Some emulators (moto 5.2) name the root of an answer after its operation: that name, and the one that S3 gives it.

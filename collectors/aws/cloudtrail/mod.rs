@@ -1,4 +1,4 @@
-//! CloudTrail: every trail that records the account, its own and its organisation's, each once.
+//! `CloudTrail`: every trail that records the account, its own and its organisation's, each once.
 
 mod selectors;
 
@@ -36,7 +36,7 @@ const fn each(call: &'static str, absent: &'static [&'static str]) -> Operation 
     Operation { call, permission: call, absent, per: Per::Resource(TRAIL) }
 }
 
-/// What the CloudTrail collector reads and needs.
+/// What the `CloudTrail` collector reads and needs.
 pub(crate) static MANIFEST: Manifest = Manifest {
     id: "aws.cloudtrail",
     title: "Trails, what they record and where it goes",

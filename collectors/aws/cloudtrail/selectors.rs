@@ -1,6 +1,6 @@
 //! What a trail records, read off its selectors, old form and advanced form alike.
 //!
-//! Source: "Logging management events" and "Logging data events" in the CloudTrail User Guide.
+//! Source: "Logging management events" and "Logging data events" in the `CloudTrail` User Guide.
 
 use aws_sdk_cloudtrail::types::{AdvancedEventSelector, AdvancedFieldSelector, EventSelector, ReadWriteType};
 use serde_json::{Value, json};

@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn delegation(principal: Value, condition: Value) -> Delegation {
+    fn delegation(principal: &Value, condition: &Value) -> Delegation {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*", "Condition": condition}});
         let policy = crate::policy::parse(&document.to_string()).unwrap();
         Delegation::of(&policy, "123456789012")
@@ -169,7 +169,7 @@ mod tests {
                 NONE,
             ),
         ] {
-            assert_eq!(delegation(principal.clone(), condition.clone()), expected, "{principal} {condition}");
+            assert_eq!(delegation(&principal, &condition), expected, "{principal} {condition}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{LoggingEnabled, MfaDeleteStatus};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
@@ -113,16 +114,13 @@ impl Bucket<'_> {
             }
             return;
         };
-        match answer.policy().and_then(document) {
-            Some(policy) => {
-                let delegation = Delegation::of(&policy, self.context.session.account().as_str());
-                self.resource.read("policy", policy);
-                self.access_points(delegation).await;
-            }
-            None => {
-                let why = malformed(&GET_BUCKET_POLICY);
-                self.resource.unread("policy", &why).unread("public_access_points", &why);
-            }
+        if let Some(policy) = answer.policy().and_then(document) {
+            let delegation = Delegation::of(&policy, self.context.session.account().as_str());
+            self.resource.read("policy", policy);
+            self.access_points(delegation).await;
+        } else {
+            let why = malformed(&GET_BUCKET_POLICY);
+            self.resource.unread("policy", &why).unread("public_access_points", &why);
         }
         let status = || s3.get_bucket_policy_status().bucket(name).send();
         match self.ask(&GET_BUCKET_POLICY_STATUS, &["policy_public"], status).await {
@@ -282,7 +280,7 @@ impl Bucket<'_> {
         let (s3, name) = (self.s3, self.name);
         let attempt = || s3.get_bucket_versioning().bucket(name).send();
         if let Some(Some(answer)) = self.ask(&GET_BUCKET_VERSIONING, VERSIONING, attempt).await {
-            let mfa_delete = answer.mfa_delete().map(|status| status.as_str());
+            let mfa_delete = answer.mfa_delete().map(MfaDeleteStatus::as_str);
             shapes::versioning(&mut self.resource, answer.status(), mfa_delete);
         }
         let attempt = || s3.get_object_lock_configuration().bucket(name).send();
@@ -301,8 +299,8 @@ impl Bucket<'_> {
         let attempt = || s3.get_bucket_logging().bucket(name).send();
         if let Some(Some(answer)) = self.ask(&GET_BUCKET_LOGGING, LOGGING, attempt).await {
             let logging = answer.logging_enabled();
-            self.resource.optional("log_target", logging.map(|logging| logging.target_bucket()));
-            self.resource.optional("log_prefix", logging.map(|logging| logging.target_prefix()));
+            self.resource.optional("log_target", logging.map(LoggingEnabled::target_bucket));
+            self.resource.optional("log_prefix", logging.map(LoggingEnabled::target_prefix));
         }
     }
 

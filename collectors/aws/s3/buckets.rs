@@ -15,7 +15,7 @@ use super::operations::{GET_BUCKET_LOCATION, HEAD_BUCKET, LIST_BUCKETS};
 use crate::Session;
 use crate::client::region;
 use crate::shape::place;
-use crate::values::malformed;
+use crate::values::pages;
 
 /// Buckets asked for in one page: the most that S3 gives. Asking for a page also makes S3 name the regions.
 const PAGE: i32 = 1000;
@@ -95,32 +95,14 @@ impl Buckets {
     }
 
     async fn list(&self) -> Listing {
-        let home = self.session.home();
-        let client = self.session.s3(&home);
-        let scope = place(&self.session, Region::global());
-        let (mut found, mut refusal, mut token) = (Vec::new(), None, None);
-        loop {
-            let attempt = || client.list_buckets().max_buckets(PAGE).set_continuation_token(token.clone()).send();
-            match self.session.call(&scope, &LIST_BUCKETS, attempt).await {
-                Ok(page) => match page.buckets {
-                    Some(buckets) => {
-                        found.extend(buckets);
-                        token = page.continuation_token;
-                    }
-                    None => {
-                        refusal = Some(malformed(&LIST_BUCKETS));
-                        break;
-                    }
-                },
-                Err(why) => {
-                    refusal = Some(why);
-                    break;
-                }
-            }
-            if token.is_none() {
-                break;
-            }
-        }
+        let client = &self.session.s3(&self.session.home());
+        let scope = &place(&self.session, Region::global());
+        let (found, refusal) = pages(&LIST_BUCKETS, |token| async move {
+            let ask = || client.list_buckets().max_buckets(PAGE).set_continuation_token(token.clone()).send();
+            let page = self.session.call(scope, &LIST_BUCKETS, ask).await?;
+            Ok((page.buckets, page.continuation_token))
+        })
+        .await;
         Listing {
             buckets: found.into_iter().filter_map(|bucket| Some((bucket.name.clone()?, bucket))).collect(),
             refusal,

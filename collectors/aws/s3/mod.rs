@@ -133,8 +133,11 @@ struct Context<'a> {
     regions: &'a Regions,
     clients: BTreeMap<Region, Clients>,
     /// What aliases of keys stand for, by region and alias.
-    aliases: Mutex<BTreeMap<(Region, String), Result<Option<String>, Refusal>>>,
+    aliases: Mutex<BTreeMap<(Region, String), Resolved>>,
 }
+
+/// The ARN of the key behind an alias, if it leads anywhere.
+type Resolved = Result<Option<String>, Refusal>;
 
 /// The clients and the place of one region.
 struct Clients {
