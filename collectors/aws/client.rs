@@ -191,6 +191,11 @@ impl Session {
         self.calls.clock().now()
     }
 
+    /// How long to wait before asking again for something that is under way.
+    pub(crate) fn backoff(&self) -> Duration {
+        self.calls.backoff()
+    }
+
     /// Makes one call: limits, timeout, retries, counts. Every error is a refusal with its cause and permission.
     pub async fn call<T, E, F>(
         &self,

@@ -60,6 +60,11 @@ impl Calls {
         &*self.clock
     }
 
+    /// The first wait before another attempt.
+    pub fn backoff(&self) -> Duration {
+        self.limits.config().backoff
+    }
+
     /// Makes one call. `classify` says what an error of the cloud's client means.
     pub async fn call<T, E, F>(
         &self,

@@ -197,7 +197,9 @@ impl Loaded {
         let place = error.location().map_or_else(String::new, |place| format!(":{}:{}", place.line(), place.column()));
         let text = error.without_snippet().to_string();
         let text = text.split(" at line ").next().unwrap_or(&text).trim();
-        usage(format!("{file}{place}: {}{}", text, suggestion(text)))
+        let line = error.location().and_then(|place| self.text.lines().nth(usize::try_from(place.line()).ok()? - 1));
+        let near = line.map_or_else(String::new, |line| format!(", in `{}`", line.trim()));
+        usage(format!("{file}{place}: {text}{near}{}", suggestion(text)))
     }
 
     fn override_from(&mut self, environment: &[(String, String)]) -> Result<(), Ended> {
@@ -288,17 +290,72 @@ fn usage(message: String) -> Ended {
     Ended::new(Exit::Usage, message)
 }
 
-/// For serde's "unknown field `x`, expected one of `a`, `b`": the nearest of what was expected.
+/// For "unknown field x, expected one of a, b": the nearest of what was expected.
 fn suggestion(message: &str) -> String {
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let [unknown, expected @ ..] = &quoted[..] else { return String::new() };
-    if !message.contains("unknown") {
-        return String::new();
-    }
+    let bare = |word: &str| word.trim_matches(['`', '"', '\'', ' ']).to_owned();
+    let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest);
+    let unknown = after("unknown field ").or_else(|| after("unknown variant "));
+    let Some((unknown, rest)) = unknown.and_then(|rest| rest.split_once(", expected ")) else { return String::new() };
+    let expected = rest.strip_prefix("one of ").unwrap_or(rest);
+    let unknown = bare(unknown);
     expected
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
+        .split([',', ' '])
+        .map(bare)
+        .filter(|known| !known.is_empty())
+        .map(|known| (strsim::damerau_levenshtein(&unknown, &known), known))
         .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
         .min()
         .map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidenced.yaml");
+        std::fs::write(&path, text).unwrap();
+        let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Loaded::load(Some(&path), &environment, &[]).map_err(|ended| {
+            assert_eq!(ended.exit, Exit::Usage);
+            ended.message.replace(&format!("{}/", folder.path().display()), "")
+        })
+    }
+
+    #[test]
+    fn an_empty_config_is_the_default() {
+        assert_eq!(load("", &[]).unwrap().config.agent.id.as_str(), "evidenced");
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let loaded = load("agent: { id: file }\n", &[("EVIDENCED_AGENT__ID", "prod-eu")]).unwrap();
+        assert_eq!(loaded.config.agent.id.as_str(), "prod-eu");
+        let loaded = load("", &[("EVIDENCED_LIMITS__CONCURRENCY", "7"), ("EVIDENCED_TOKEN", "x")]).unwrap();
+        assert_eq!(loaded.config.limits.concurrency, 7);
+    }
+
+    #[test]
+    fn errors_name_file_line_and_remedy() {
+        for (text, parts) in [
+            ("stor: {}\n", ["evidenced.yaml:1", "unknown field", "did you mean `store`?"]),
+            ("agent:\n  id: A B\n", ["evidenced.yaml:2", "agent id", "lower-case"]),
+            ("limits:\n  concurrency: lots\n", ["evidenced.yaml:2", "invalid", "concurrency: lots"]),
+            ("\nlimits:\n  concurrency: 0\n", ["evidenced.yaml:3", "limits.concurrency", "at least 1"]),
+            ("store:\n  url: s3://x\n", ["evidenced.yaml:2", "store.url", "file://"]),
+            ("seal:\n  key: awskms:x\n", ["evidenced.yaml:2", "seal.key", "file:"]),
+            ("targets:\n  - mars: {}\n", ["evidenced.yaml:2", "no cloud", "mars"]),
+        ] {
+            let message = load(text, &[]).unwrap_err();
+            for part in parts {
+                assert!(message.contains(part), "{text:?}: {message}");
+            }
+        }
+        let message = load("", &[("EVIDENCED_LIMITS__CONCURENCY", "7")]).unwrap_err();
+        assert!(
+            message.contains("EVIDENCED_LIMITS__CONCURENCY") && message.contains("did you mean `concurrency`?"),
+            "{message}"
+        );
+    }
 }

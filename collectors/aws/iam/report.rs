@@ -46,7 +46,7 @@ const ACCOUNT_FIELDS: &[&str] =
 
 /// Asks AWS to make the report, waits until it is made, and reads it.
 pub(super) async fn read(session: &Session, client: &Client, scope: &Scope) -> Result<Report, Refusal> {
-    let mut wait = Duration::from_millis(100);
+    let mut wait = session.backoff();
     let mut asked = 0;
     loop {
         let made = session.call(scope, &GENERATE_REPORT, || client.generate_credential_report().send()).await?;

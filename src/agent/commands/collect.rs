@@ -22,13 +22,13 @@ use crate::stop::Stop;
 pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     check_globs(context, &options.collectors)?;
+    let store = Folder::create(&loaded.config.store.url)
+        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))?;
     let state = State::open(&loaded)?;
     let (signer, new) = state::signer(&loaded)?;
     if new && !context.common.quiet {
         announce(&loaded, signer.public_key());
     }
-    let store = Folder::create(&loaded.config.store.url)
-        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4)
@@ -62,6 +62,16 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     runtime.shutdown_timeout(Duration::from_millis(100));
     let outcome = outcome?;
     let exit = exit(&outcome, options);
+    if outcome.blind {
+        let accounts = &outcome.header.manifest.accounts;
+        let why: Vec<&str> = accounts.iter().filter_map(|account| account.reason.as_deref()).collect();
+        let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
+        let _ = writeln!(
+            std::io::stderr(),
+            "evidenced: nothing at all could be read{why}; check the credentials, the role and the network; \
+             the signed run says so too"
+        );
+    }
     for (check, times) in &outcome.defects {
         tracing::error!(
             check,
