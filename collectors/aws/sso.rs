@@ -8,8 +8,7 @@ use evidenced_kit::{Collector, Manifest, Operation, Out, Per, Reach};
 use evidenced_model::{Resource, Scope};
 
 use crate::Session;
-use crate::client::kind;
-use crate::values::{instant, malformed, pages};
+use crate::values::{instant, kind, malformed, pages};
 
 const INSTANCE: &str = "aws.sso.instance";
 
@@ -25,13 +24,13 @@ pub(crate) static MANIFEST: Manifest = Manifest {
 };
 
 /// Reads IAM Identity Center.
-pub struct Sso {
+pub(crate) struct Sso {
     session: Arc<Session>,
 }
 
 impl Sso {
     /// A collector with these credentials.
-    pub fn new(session: &Arc<Session>) -> Self {
+    pub(crate) fn new(session: &Arc<Session>) -> Self {
         Self { session: Arc::clone(session) }
     }
 }
@@ -44,13 +43,12 @@ impl Collector for Sso {
 
     async fn collect(&self, scope: &Scope, out: &mut Out) {
         let client = &self.session.ssoadmin(&scope.region);
-        let (instances, refusal) = pages(&LIST_INSTANCES, |token| async move {
+        let (instances, mut refusal) = pages(&LIST_INSTANCES, |token| async move {
             let ask = || client.list_instances().max_results(100).set_next_token(token.clone()).send();
             let page = self.session.call(scope, &LIST_INSTANCES, ask).await?;
             Ok((page.instances, page.next_token))
         })
         .await;
-        let mut refusal = refusal;
         for instance in instances {
             match read(instance, scope) {
                 Some(resource) => out.resource(resource).await,

@@ -26,7 +26,7 @@ pub struct Exchange {
 }
 
 /// What identifies a question; signatures and dates do not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The operation as the collector names it, e.g. `s3:GetBucketPolicy`.
@@ -40,6 +40,17 @@ pub struct Request {
     /// The body as text; binary bodies as `base64:…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
+}
+
+impl Request {
+    /// The same question with its body in one form: clients write the members of a JSON object in any order.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        if let Ok(body @ serde_json::Value::Object(_)) = serde_json::from_str(&self.body) {
+            self.body = String::from_utf8_lossy(&evidenced_model::canon::to_vec(&body)).into_owned();
+        }
+        self
+    }
 }
 
 /// An HTTP answer.
@@ -90,6 +101,13 @@ pub struct Player {
     state: Mutex<State>,
 }
 
+fn canonical(mut cassette: Cassette) -> Cassette {
+    for exchange in &mut cassette.exchanges {
+        exchange.request = std::mem::take(&mut exchange.request).canonical();
+    }
+    cassette
+}
+
 #[derive(Default)]
 struct State {
     asked: BTreeMap<Request, u32>,
@@ -99,16 +117,17 @@ struct State {
 impl Player {
     /// Plays a cassette as it is.
     pub fn new(cassette: Cassette) -> Self {
-        Self { cassette, fault: None, state: Mutex::default() }
+        Self { cassette: canonical(cassette), fault: None, state: Mutex::default() }
     }
 
     /// Plays a cassette with a fault: given the question and how often it was asked before, it may answer itself.
     pub fn with_fault(cassette: Cassette, fault: Fault) -> Self {
-        Self { cassette, fault: Some(fault), state: Mutex::default() }
+        Self { cassette: canonical(cassette), fault: Some(fault), state: Mutex::default() }
     }
 
     /// Answers; `None` if the tape has no such question (then [`Player::unmatched`] names it).
     pub fn answer(&self, request: &Request) -> Option<Response> {
+        let request = &request.clone().canonical();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let times = state.asked.entry(request.clone()).or_default();
         let before = *times;
@@ -144,7 +163,9 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps an exchange. Headers other than content type and paging ones are left out, and so are dates and ids.
     pub fn keep(&self, request: Request, status: u16, headers: BTreeMap<String, String>, body: &[u8]) {
-        let kept = |name: &str| matches!(name, "content-type" | "x-amz-bucket-region" | "smithy-protocol");
+        let kept = |name: &str| {
+            matches!(name, "content-type" | "x-amz-bucket-region" | "x-amzn-errortype" | "smithy-protocol")
+        };
         let headers = headers.into_iter().filter(|(name, _)| kept(name)).collect();
         let exchange = Exchange { request, response: Response { status, headers, body: encode(body) } };
         let mut exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,5 +184,25 @@ impl Recorder {
         }
         exchanges.sort_by(|a, b| a.request.cmp(&b.request));
         Cassette { about: about.to_owned(), exchanges }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(body: &str) -> Request {
+        Request { operation: "x:List".into(), body: body.into(), ..Request::default() }
+    }
+
+    #[test]
+    fn a_question_is_the_same_in_whatever_order_its_members_stand() {
+        let response = Response { status: 200, headers: BTreeMap::new(), body: "answer".into() };
+        let exchange = Exchange { request: asking("{\"b\": 1, \"a\": [2]}"), response: response.clone() };
+        let player = Player::new(Cassette { about: String::new(), exchanges: vec![exchange] });
+        assert_eq!(player.answer(&asking("{\"a\":[2],\"b\":1}")), Some(response));
+        assert_eq!(player.unmatched(), []);
+        assert_eq!(player.answer(&asking("{\"a\":[3],\"b\":1}")), None);
+        assert_eq!(player.unmatched().len(), 1);
     }
 }

@@ -230,7 +230,10 @@ impl Suite<'_> {
             .iter()
             .filter(|exchange| operation.is_none_or(|operation| operation == exchange.request.operation))
             .map(|exchange| {
-                (exchange.request.clone(), spoil(&exchange.response, &exchange.request, trouble, self.answer))
+                (
+                    exchange.request.clone().canonical(),
+                    spoil(&exchange.response, &exchange.request, trouble, self.answer),
+                )
             })
             .collect();
         Box::new(move |request, before| (before < times).then(|| answers.get(request).cloned()).flatten())

@@ -14,11 +14,17 @@ macro_rules! conform {
 
 // Sorted by id, like the list in lib.rs: collector, folder of its cassettes, kinds that every account has once.
 conform! {
+    accessanalyzer => "aws.accessanalyzer", &[];
     account => "aws.account", &["aws.account.contacts"];
     cloudtrail => "aws.cloudtrail", &[];
+    config => "aws.config", &[];
+    guardduty => "aws.guardduty", &[];
     iam => "aws.iam", &["aws.iam.account"];
     kms => "aws.kms", &[];
+    logs => "aws.logs", &[];
     s3 => "aws.s3", &["aws.s3.account"];
+    securityhub => "aws.securityhub", &[];
+    sso => "aws.sso", &[];
 }
 
 #[test]
