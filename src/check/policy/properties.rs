@@ -124,7 +124,7 @@ proptest! {
     fn both_forms_agree(statements in prop::collection::vec(any_statement(), 0..4)) {
         let document = policy(&statements);
         let other = normalised(&document);
-        for function in FUNCTIONS {
+        for function in on_documents() {
             let call = |document: &Value| {
                 let args = [document.clone(), json!(OWN), json!(["210987654321"])];
                 (function.call)(&args[..function.arity])

@@ -383,6 +383,8 @@ fn names_with_wildcards() {
 fn every_function_checks_its_arguments() {
     for function in FUNCTIONS {
         assert!((function.call)(&[]).is_err(), "{}", function.name);
+    }
+    for function in on_documents() {
         let good = [Value::Null, json!(OWN), json!([OTHER])];
         assert!((function.call)(&good[..function.arity]).is_ok(), "{}", function.name);
     }
