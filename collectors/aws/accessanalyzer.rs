@@ -68,14 +68,12 @@ impl Collector for AccessAnalyzer {
         for analyzer in analyzers {
             let rules = self.archive_rules(client, scope, &analyzer, out).await;
             let (arn, from_outside) = (analyzer.arn.clone(), searches_from_outside(&analyzer));
-            match read_analyzer(analyzer, rules, scope) {
-                Some(resource) => out.resource(resource).await,
-                None => {
-                    refusal = refusal.or_else(|| Some(malformed(&LIST_ANALYZERS)));
-                    findings_refusal = findings_refusal.or_else(|| refusal.clone());
-                    continue;
-                }
-            }
+            let Some(resource) = read_analyzer(analyzer, rules, scope) else {
+                refusal = refusal.or_else(|| Some(malformed(&LIST_ANALYZERS)));
+                findings_refusal = findings_refusal.or_else(|| refusal.clone());
+                continue;
+            };
+            out.resource(resource).await;
             if from_outside {
                 let refused = self.findings(client, scope, &arn, out).await;
                 findings_refusal = findings_refusal.or(refused);

@@ -101,7 +101,10 @@ impl Entry<'_> {
             }
             Err(refusal) => ("unreachable", self.unreachable(account.clone(), refusal)),
         };
-        let reason = session.gaps.first().map(|gap| format!("{} {}", gap.call, gap.cause));
+        let reason = session.gaps.first().map(|gap| match &gap.code {
+            Some(code) => format!("{}: {}, {code}", gap.call, gap.cause),
+            None => format!("{}: {}", gap.call, gap.cause),
+        });
         opened.listing.push(Listed { account, provider: provider(), state: state.into(), reason });
         opened.accounts.push(session);
     }

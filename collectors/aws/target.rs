@@ -71,7 +71,7 @@ impl Target {
         let raw: Raw = if value.is_null() {
             Raw::default()
         } else {
-            serde_json::from_value(value.clone()).map_err(|error| wrong(&[], error.to_string()))?
+            serde_json::from_value(value.clone()).map_err(|error| unreadable(&error))?
         };
         let exclude = raw.exclude.iter().enumerate().map(|(index, entry)| {
             let account = account(&entry.account, &["exclude", &index.to_string(), "account"])?;
@@ -178,6 +178,13 @@ fn excluded(entries: &[Excluded]) -> Result<BTreeMap<String, String>, TargetErro
     Ok(excluded)
 }
 
+/// An unknown member is named, so that the config's reader finds its line.
+fn unreadable(error: &serde_json::Error) -> TargetError {
+    let message = error.to_string();
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()).map(str::to_owned);
+    TargetError { path: unknown.into_iter().collect(), message }
+}
+
 fn wrong(path: &[&str], message: String) -> TargetError {
     TargetError { path: path.iter().map(|part| (*part).to_owned()).collect(), message }
 }
@@ -231,6 +238,8 @@ mod tests {
         ] {
             assert_eq!(Target::parse(&value).unwrap_err().path.join("."), path, "{value}");
         }
-        assert!(Target::parse(&json!({"acounts": []})).unwrap_err().message.contains("acounts"));
+        let unknown = Target::parse(&json!({"acounts": []})).unwrap_err();
+        assert!(unknown.message.contains("acounts"));
+        assert_eq!(unknown.path, ["acounts"]);
     }
 }

@@ -20,36 +20,36 @@ const PREFIX: &str = "EVIDENCED_";
 /// The whole configuration.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Config {
+pub struct Config {
     /// The agent: one id, one key history, one log.
-    pub(crate) agent: AgentConfig,
+    pub agent: AgentConfig,
     /// What to read: one entry for each cloud, e.g. `- aws: { regions: [eu-west-1] }`. Nothing: the cloud whose
     /// ambient credentials are found.
-    pub(crate) targets: Vec<BTreeMap<String, Value>>,
+    pub targets: Vec<BTreeMap<String, Value>>,
     /// Where evidence goes.
-    pub(crate) store: StoreConfig,
+    pub store: StoreConfig,
     /// How evidence is signed.
-    pub(crate) seal: SealConfig,
+    pub seal: SealConfig,
     /// The catalogues to report on; nothing: all that are not provisional.
     #[schemars(with = "Vec<String>")]
-    pub(crate) frameworks: Vec<CatalogId>,
+    pub frameworks: Vec<CatalogId>,
     /// Checks: directories of your own, parameters, and what is off.
-    pub(crate) checks: ChecksConfig,
+    pub checks: ChecksConfig,
     /// How fast and how widely clouds are called.
-    pub(crate) limits: LimitsConfig,
+    pub limits: LimitsConfig,
     /// `needed` reads what an enabled check asks for; `all` reads every field of every kind.
-    pub(crate) collect: CollectConfig,
+    pub collect: CollectConfig,
 }
 
 /// The agent.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct AgentConfig {
+pub struct AgentConfig {
     /// Its name: lower-case letters, digits and hyphens.
     #[schemars(with = "String")]
-    pub(crate) id: AgentId,
+    pub id: AgentId,
     /// Where it keeps its key and what is under way. Default: `./evidenced-state`.
-    pub(crate) state_dir: PathBuf,
+    pub state_dir: PathBuf,
 }
 
 impl Default for AgentConfig {
@@ -63,9 +63,9 @@ impl Default for AgentConfig {
 /// Where evidence goes.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct StoreConfig {
+pub struct StoreConfig {
     /// `file:///path` or a path. Default: `./evidence`.
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl Default for StoreConfig {
@@ -77,31 +77,31 @@ impl Default for StoreConfig {
 /// How evidence is signed.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct SealConfig {
+pub struct SealConfig {
     /// `file:/path/key.pem` (PKCS#8, readable by its owner only). Nothing: made on first use in the state folder.
-    pub(crate) key: Option<String>,
+    pub key: Option<String>,
 }
 
 /// Checks.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct ChecksConfig {
+pub struct ChecksConfig {
     /// Folders with kind files of your own.
-    pub(crate) dirs: Vec<PathBuf>,
+    pub dirs: Vec<PathBuf>,
     /// Parameters over their defaults, e.g. `max_key_age_days: 60`; declarations, e.g. `log_buckets: [logs]`.
-    pub(crate) params: BTreeMap<String, Value>,
+    pub params: BTreeMap<String, Value>,
     /// Checks that are off.
     #[schemars(with = "Vec<String>")]
-    pub(crate) disable: BTreeSet<CheckId>,
+    pub disable: BTreeSet<CheckId>,
     /// The least severity of a fail that contradicts a control.
     #[schemars(with = "String")]
-    pub(crate) contradict_from: ContradictFrom,
+    pub contradict_from: ContradictFrom,
 }
 
 /// The least severity of a fail that contradicts a control; never `info`.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(transparent)]
-pub(crate) struct ContradictFrom(pub Severity);
+pub struct ContradictFrom(pub Severity);
 
 impl Default for ContradictFrom {
     fn default() -> Self {
@@ -112,15 +112,15 @@ impl Default for ContradictFrom {
 /// How fast and how widely clouds are called.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct LimitsConfig {
+pub struct LimitsConfig {
     /// Calls under way at once.
-    pub(crate) concurrency: usize,
+    pub concurrency: usize,
     /// Calls a second by service, for each account and region, e.g. `aws.iam: 10`.
-    pub(crate) calls_per_second: BTreeMap<String, u32>,
+    pub calls_per_second: BTreeMap<String, u32>,
     /// The longest one attempt of a call may take, in seconds.
-    pub(crate) call_timeout_seconds: u64,
+    pub call_timeout_seconds: u64,
     /// The longest one collector may take in one place, in seconds.
-    pub(crate) collector_timeout_seconds: u64,
+    pub collector_timeout_seconds: u64,
 }
 
 impl Default for LimitsConfig {
@@ -137,7 +137,7 @@ impl Default for LimitsConfig {
 /// How much is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum CollectConfig {
+pub enum CollectConfig {
     /// What an enabled check asks for, and what comes with it for nothing.
     #[default]
     Needed,
@@ -261,6 +261,14 @@ impl Loaded {
         }
         Ok(())
     }
+}
+
+/// A config's text as it was understood, as JSON with every default; or what is wrong with it. For tests from outside.
+pub fn normalised(text: &str) -> Result<String, String> {
+    let config: Config = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    // Where errors would be looked for.
+    let _ = locate::line(text, &["targets", "0", "aws", "regions"]);
+    serde_json::to_string(&config).map_err(|error| error.to_string())
 }
 
 /// The variables of the environment that override the config; the one place where it is read.

@@ -90,6 +90,6 @@ mod tests {
                 assert_eq!(second.or(*first), *first);
             }
         }
-        assert_eq!(order.map(|exit| exit.code()), [2, 5, 6, 4, 3, 1, 0]);
+        assert_eq!(order.map(super::Exit::code), [2, 5, 6, 4, 3, 1, 0]);
     }
 }

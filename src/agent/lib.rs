@@ -24,4 +24,6 @@ mod state;
 mod stop;
 
 pub use commands::run;
+pub use config::Config;
+pub use config::normalised;
 pub use exit::Exit;

@@ -94,17 +94,17 @@ fn thing(kind: &KindId, number: u64, scope: &Scope) -> Resource {
     resource
         .read("name", format!("thing-{number:08}"))
         .read("owner", format!("team-{}", number % 53))
-        .read("encrypted", number % 17 != 0)
-        .read("versioned", number % 3 != 0)
-        .read("public", number % 101 == 0)
-        .read("logging", number % 5 != 0)
+        .read("encrypted", !number.is_multiple_of(17))
+        .read("versioned", !number.is_multiple_of(3))
+        .read("public", number.is_multiple_of(101))
+        .read("logging", !number.is_multiple_of(5))
         .read("retention_days", 30 + number % 700)
-        .read("algorithm", if number % 7 == 0 { "aws:kms" } else { "AES256" })
-        .read("state", if number % 11 == 0 { "disabled" } else { "enabled" })
+        .read("algorithm", if number.is_multiple_of(7) { "aws:kms" } else { "AES256" })
+        .read("state", if number.is_multiple_of(11) { "disabled" } else { "enabled" })
         .read("created", "2025-03-01T00:00:00Z")
         .read("policy", json!({"Version": "2012-10-17", "Statement": statements}))
         .read("tags", json!({"env": "production", "cost-centre": format!("cc-{}", number % 311), "owner": "example"}));
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         resource.read("key", format!("arn:aws:kms:eu-west-1:123456789012:key/{number:032x}"));
     } else {
         resource.absent("key");

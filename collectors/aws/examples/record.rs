@@ -33,7 +33,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ClientOptions {
         endpoint_url: Some(endpoint.clone()),
         http_client: Some(SharedHttpClient::new(Tape { inner, recorder: Arc::clone(&recorder) })),
-        credentials: Some(SharedCredentialsProvider::new(Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "example"))),
+        credentials: Some(SharedCredentialsProvider::new(Credentials::new(
+            "AKIDEXAMPLE",
+            "not-a-secret",
+            None,
+            None,
+            "example",
+        ))),
     };
     let session = Arc::new(Session::detached(&options, &context, account).await);
     let regions: Vec<Region> = vec!["eu-west-1".parse()?, "us-east-1".parse()?];

@@ -1,7 +1,6 @@
 //! Bad days and oddities of IAM that the conformance suite does not know by name.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;

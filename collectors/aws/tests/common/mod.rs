@@ -14,10 +14,10 @@ use evidenced_kit::{Collector, Limits, LimitsConfig, OpenContext, Stats};
 use evidenced_model::{Account, FixedClock, KindDecl, Region, RunId, Scope};
 
 /// The regions of every cassette.
-pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 /// Runs the suite for one collector.
-pub async fn conform(id: &str, folder: &str, singletons: &[&str]) {
+pub(crate) async fn conform(id: &str, folder: &str, singletons: &[&str]) {
     let context = context();
     let manifest = evidenced_aws::manifests().into_iter().find(|m| m.id == id).expect("the collector is in the list");
     let kinds: Vec<KindDecl> = manifest.kinds.iter().map(|kind| declaration(kind)).collect();

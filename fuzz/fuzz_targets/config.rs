@@ -1,0 +1,4 @@
+//! libFuzzer at the door `config`: `cargo +nightly fuzz run config`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evidenced_fuzz::config(data));

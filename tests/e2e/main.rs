@@ -1,0 +1,11 @@
+//! The whole program, run as its users run it, against servers that are not ours.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "the deny matrix is a table for people")]
+
+mod company;
+mod config;
+mod deny_matrix;
+mod hostile;
+mod interrupt;
+mod refusals;
+mod support;
