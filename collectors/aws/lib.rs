@@ -1,4 +1,6 @@
 //! Amazon Web Services: the list of its collectors, and the door to its accounts.
+// The futures of the SDKs are nested deeply.
+#![recursion_limit = "256"]
 
 mod accessanalyzer;
 mod account;
