@@ -49,7 +49,11 @@ fn principal(value: Value) -> Value {
         Value::Object(members) => {
             Value::Object(members.into_iter().map(|(name, value)| (name, Value::Array(listed(value)))).collect())
         }
-        other => Value::Object(Map::from_iter([("*".to_owned(), Value::Array(listed(other)))])),
+        Value::String(star) if star == "*" => {
+            Value::Object(Map::from_iter([("*".to_owned(), Value::from(vec![star]))]))
+        }
+        // No principal: it stays as it is, so that whoever judges it sees that it is none.
+        other => other,
     }
 }
 
@@ -69,7 +73,6 @@ fn condition(value: Value) -> Value {
 fn listed(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
-        Value::Null => Vec::new(),
         one => vec![one],
     }
 }
@@ -99,6 +102,13 @@ mod tests {
         );
         assert!(one.is_some());
         assert_eq!(one, many);
+    }
+
+    #[test]
+    fn what_is_no_policy_does_not_become_one() {
+        assert_eq!(parse(r#"{"Statement":null}"#), Some(json!({"Statement": [null]})));
+        let odd = parse(r#"{"Statement":[{"Principal":"alice","Action":null,"Condition":7}]}"#);
+        assert_eq!(odd, Some(json!({"Statement": [{"Principal": "alice", "Action": [null], "Condition": 7}]})));
     }
 
     #[test]

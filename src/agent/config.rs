@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use evidenced_check::SettingsError;
 use evidenced_kit::Cloud;
 use evidenced_model::{AgentId, CatalogId, CheckId, Severity};
 use schemars::JsonSchema;
@@ -190,6 +191,18 @@ impl Loaded {
             Some(line) => usage(format!("{}:{line}: {member}: {message}", file.display())),
             None => usage(format!("{}: {member}: {message}", file.display())),
         }
+    }
+
+    /// An error about what the config says of checks.
+    pub(crate) fn wrong_checks(&self, error: &SettingsError) -> Ended {
+        let path = match error {
+            SettingsError::UnknownParam { name, .. } | SettingsError::ParamType { name, .. } => {
+                vec!["checks", "params", name]
+            }
+            SettingsError::UnknownCheck { .. } => vec!["checks", "disable"],
+            SettingsError::Functions(_) => vec!["checks"],
+        };
+        self.wrong(&path, &error.to_string())
     }
 
     fn syntax(&self, error: &serde_saphyr::Error) -> Ended {

@@ -117,7 +117,7 @@ impl Cycle<'_> {
             only: None,
             now: self.clock.now(),
         };
-        Judge::compile(library, settings).map_err(|error| self.loaded.wrong(&["checks"], &error.to_string()))
+        Judge::compile(library, settings).map_err(|error| self.loaded.wrong_checks(&error))
     }
 
     fn agent(&self) -> &AgentId {

@@ -56,7 +56,7 @@ fn each_slip_is_one_error_with_its_line_and_a_remedy() {
         ("evidenced-reader", "arn:aws:iam::123456789012:user/x", 7, &["role", "arn:aws:iam::123456789012:role/"]),
         ("ENDPOINT", "nowhere", 8, &["endpoint_url", "http://"]),
         ("url: ./evidence", "url: ftp://example.com/x", 10, &["store.url", "file://"]),
-        ("url: ./evidence", "url: 7", 10, &["url"]),
+        ("url: ./evidence", "url: [a, b]", 10, &[]),
         ("url: ./evidence", "url: ./evidenced.yaml/below-a-file", 10, &["store.url"]),
         ("file:./key.pem", "file:./missing.pem", 12, &["seal.key", "missing.pem"]),
         ("file:./key.pem", "file:./evidenced.yaml", 12, &["seal.key"]),
@@ -64,7 +64,7 @@ fn each_slip_is_one_error_with_its_line_and_a_remedy() {
         ("state_dir: ./state", "state_dir: ./evidenced.yaml/state", 3, &["state_dir"]),
         ("max_key_age_days: 60", "max_key_age_dayz: 60", 14, &["max_key_age_dayz", "max_key_age_days"]),
         ("max_key_age_days: 60", "max_key_age_days: often", 14, &["max_key_age_days"]),
-        ("id: test", "id: [", 3, &[]),
+        ("id: test", "id: [", 2, &[]),
     ];
     for (good, bad, line, words) in cases {
         let door = Door::open();

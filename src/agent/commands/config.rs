@@ -33,8 +33,8 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
                 only: None,
                 now: jiff::Timestamp::UNIX_EPOCH,
             };
-            let judge = evidenced_check::Judge::compile(&library, settings)
-                .map_err(|error| loaded.wrong(&["checks"], &error.to_string()))?;
+            let judge =
+                evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
             if loaded.config.seal.key.is_some() {
                 state::signer(&loaded)?;
             }
