@@ -8,27 +8,25 @@ use std::time::{Duration, Instant};
 use evidenced_check::{Judge, Library, Settings};
 use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
-use evidenced_map::{Applicability, Basis, Mapping, Plan as MapPlan, PlannedCheck};
-use evidenced_model::manifest::{
-    Assurance, Binary, Calls, ClockCheck, Controls, FORMAT, ListedAccount, Listing, Manifest, Shard,
-};
+use evidenced_map::Mapping;
+use evidenced_model::manifest::{Assurance, Binary, ClockCheck, Controls, FORMAT, Manifest, Shard};
 use evidenced_model::{
-    AgentId, Archive, Clock, ControlStanding, Coverage, Digest, LogHead, RunId, RunStatus, Severity, Totals, Window,
-    manifest,
+    AgentId, Archive, Clock, ControlStanding, Digest, LogHead, RunId, RunStatus, Severity, Totals, Window, manifest,
 };
 use evidenced_report::{Header, Limits as ReportLimits, ReportBuilder, StatementRef};
 use evidenced_seal::log::Draft;
 use evidenced_seal::object::Written;
 use evidenced_seal::{Document, Log, Previous, PublicKeys, RunHeader, RunWriter, SealError, Signer};
 use evidenced_store::{Folder, Store};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::catalogue;
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
+use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, standings};
 use crate::exit::{Ended, Exit};
-use crate::judging::{JudgeError, Judged, judge};
+use crate::judging::{JudgeError, judge};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
 use crate::state::State;
@@ -391,151 +389,6 @@ fn blind(stats: &Stats, clouds: &[Box<dyn Cloud>]) -> bool {
     let report = stats.report();
     let mut calls = report.values().flatten();
     !calls.any(|(call, counts)| counts.ok > 0 && (operations.contains(call.as_str()) || operations.is_empty()))
-}
-
-/// The standing of every control.
-pub(crate) fn standings(
-    judge: &Judge,
-    mapping: &Mapping,
-    judged: &Judged,
-    coverage: &Coverage,
-    threshold: Severity,
-) -> Vec<ControlStanding> {
-    let active = judge.checks().map(|(kind, check, _)| PlannedCheck {
-        check: check.id.clone(),
-        kind: kind.clone(),
-        objective: check.objective.clone(),
-        provider: provider_of(kind.provider()),
-        population: check.per.is_some(),
-        undeclared: Vec::new(),
-    });
-    let waiting = judge.undeclared().iter().filter_map(|undeclared| {
-        let (kind, check) = judge.library().check(&undeclared.check)?;
-        Some(PlannedCheck {
-            check: undeclared.check.clone(),
-            kind: kind.decl.kind.clone(),
-            objective: undeclared.objective.clone(),
-            provider: provider_of(kind.decl.kind.provider()),
-            population: check.per.is_some(),
-            undeclared: undeclared.params.clone(),
-        })
-    });
-    let plan = MapPlan::new(active.chain(waiting), coverage);
-    let applicability = Applicability::default();
-    mapping.standings(&Basis { plan: &plan, counts: &judged.counts, applicability: &applicability, threshold })
-}
-
-fn provider_of(name: &str) -> evidenced_model::Provider {
-    #[expect(clippy::expect_used, reason = "the first segment of a parsed kind is a provider")]
-    evidenced_model::Provider::parse(name).expect("the first segment of a parsed kind is a provider")
-}
-
-/// Everything needed to judge again, equal from run to run: `now` is the start of each run's own window.
-pub(crate) fn mappings(judge: &Judge, mapping: &Mapping, loaded: &Loaded) -> Value {
-    let settings = Settings { now: jiff::Timestamp::UNIX_EPOCH, ..judge.settings().clone() };
-    json!({
-        "checks": judge.library().to_json(&settings),
-        "contradict_from": loaded.config.checks.contradict_from.0,
-        "mapping": mapping.to_json(),
-    })
-}
-
-fn calls(stats: &Stats) -> Calls {
-    let operations = stats.report().into_iter().flat_map(|(scope, operations)| {
-        operations.into_iter().filter_map(move |(operation, counts)| {
-            Some(manifest::CallStats {
-                account: scope.account.clone(),
-                captured: None,
-                denied: counts.denied,
-                error: counts.error,
-                first: counts.first?,
-                last: counts.last?,
-                ok: counts.ok,
-                operation,
-                provider: scope.provider.clone(),
-                region: scope.region.clone(),
-                retries: counts.retries,
-                samples: counts
-                    .samples
-                    .into_iter()
-                    .map(|sample| manifest::Sample {
-                        answer_sha256: Some(sample.answer),
-                        request_id: sample.request_id,
-                    })
-                    .collect(),
-                throttled: counts.throttled,
-            })
-        })
-    });
-    Calls { operations: operations.collect() }
-}
-
-fn clock_check(stats: &Stats) -> ClockCheck {
-    let largest = stats.skews().into_values().max_by_key(|skew| skew.abs());
-    match largest {
-        Some(skew) if skew.abs() > 300 => {
-            tracing::warn!(
-                seconds = skew,
-                "our clock differs by minutes from the provider's; the run is marked suspect"
-            );
-        }
-        Some(skew) if skew.abs() > 5 => tracing::warn!(seconds = skew, "our clock differs from the provider's"),
-        _ => {}
-    }
-    ClockCheck {
-        skew_ms: largest.map(|skew| skew.saturating_mul(1000)),
-        suspect: largest.is_some_and(|skew| skew.abs() > 300),
-    }
-}
-
-fn listed(listing: Vec<Listed>) -> Vec<ListedAccount> {
-    let mut accounts: Vec<ListedAccount> = listing
-        .into_iter()
-        .map(|one| ListedAccount {
-            account: one.account,
-            name: None,
-            provider: one.provider,
-            reason: one.reason,
-            state: match one.state.as_str() {
-                "read" => Listing::Read,
-                "excluded" => Listing::Excluded,
-                _ => Listing::Unreachable,
-            },
-        })
-        .collect();
-    accounts.sort();
-    accounts
-}
-
-fn named(principals: Vec<Principal>) -> Vec<manifest::Principal> {
-    let named = |one: Principal| manifest::Principal { account: Some(one.account), id: one.id, provider: one.provider };
-    let mut principals: Vec<_> = principals.into_iter().map(named).collect();
-    principals.sort();
-    principals
-}
-
-fn exclusions(accounts: &[evidenced_kit::AccountSession]) -> Vec<manifest::Exclusion> {
-    let mut out: Vec<manifest::Exclusion> = accounts
-        .iter()
-        .flat_map(|account| {
-            account.excluded.iter().map(|(name, reason)| {
-                let kind = evidenced_model::KindId::parse(name.clone())
-                    .ok()
-                    .filter(|kind| kind.as_str().matches('.').count() > 1);
-                let region = account.regions.iter().find(|region| region.as_str() == name).cloned();
-                manifest::Exclusion {
-                    account: Some(account.account.clone()),
-                    service: (kind.is_none() && region.is_none()).then(|| name.clone()),
-                    kind,
-                    provider: account.provider.clone(),
-                    reason: reason.clone(),
-                    region,
-                }
-            })
-        })
-        .collect();
-    out.sort();
-    out
 }
 
 fn interrupted() -> Ended {

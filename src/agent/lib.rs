@@ -11,6 +11,7 @@ mod collect;
 mod commands;
 mod config;
 mod cycle;
+mod documents;
 mod exit;
 mod judging;
 mod lines;

@@ -7,7 +7,7 @@ use evidenced_model::{Coverage, Finding};
 use evidenced_seal::RunReader;
 use evidenced_seal::verify::Problem;
 
-use crate::cycle::standings;
+use crate::documents::standings;
 use crate::exit::{Ended, Exit};
 use crate::judging;
 use crate::opened::{Judged, failed};
