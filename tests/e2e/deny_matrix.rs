@@ -30,6 +30,7 @@ struct Cost {
 }
 
 #[test]
+#[ignore = "takes minutes: `cargo xtask deny-matrix` runs it"]
 fn verdicts_turn_to_unknown_and_to_nothing_else() {
     let moto = company();
     let user = moto.create_user("reader").unwrap();

@@ -26,7 +26,8 @@ pub(crate) fn run() -> Result<()> {
 /// Denies every operation once and prints what that costs.
 pub(crate) fn deny_matrix() -> Result<()> {
     peers()?;
-    let test = ["test", "--quiet", "--package", "evidenced", "--test", "e2e", "deny_matrix", "--", "--nocapture"];
+    let test =
+        ["test", "--quiet", "--package", "evidenced", "--test", "e2e", "deny_matrix", "--", "--ignored", "--nocapture"];
     venv::run(&mut cargo(&test), "pass the deny matrix")
 }
 
