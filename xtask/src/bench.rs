@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
 fn kernels() -> Result<()> {
     println!("\nkernels (the evaluation kernel has to reach 300,000 evaluations a second)");
     let manifest = workspace().join("tests/kernels/Cargo.toml");
-    let mut bench = cargo(&["bench", "--quiet", "--manifest-path"]);
+    let mut bench = cargo(&["bench", "--quiet", "--bench", "evaluate", "--manifest-path"]);
     bench.arg(manifest).args(["--", "--warm-up-time", "1", "--measurement-time", "3"]);
     xtask::venv::run(&mut bench, "measure the kernels")
 }
