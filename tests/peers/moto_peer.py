@@ -2,7 +2,7 @@
 
 Prints the port as the first line of standard output, and ends when standard input is closed: whoever started it
 may die in any way, and the server is gone with it. Clocks, regions and answers are moto's own; what it does not serve
-at all is answered with 501, as moto itself would look for a server of that name.
+at all is answered with 501, not with an error that would be worth another try.
 """
 
 import json
@@ -27,14 +27,20 @@ UNSERVED = {"access-analyzer"} - set(list_of_moto_modules())
 
 
 def served(application):
+    def unserved(start_response):
+        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", "UnknownOperationException")]
+        start_response("501 Not Implemented", headers)
+        return [json.dumps({"message": "moto does not serve this"}).encode()]
+
     def answer(environ, start_response):
         signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
         if signed and signed.group(1) in UNSERVED:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", "UnknownOperationException")]
-            start_response("501 Not Implemented", headers)
-            return [json.dumps({"message": "moto does not serve this"}).encode()]
-        return application(environ, start_response)
+            return unserved(start_response)
+        try:
+            return application(environ, start_response)
+        except NotImplementedError:
+            return unserved(start_response)
 
     return answer
 
