@@ -13,11 +13,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use evidenced_kit::{Answered, Calls, OpenContext, Operation};
+use evidenced_kit::{Answered, Calls, Failure, OpenContext, Operation};
 use evidenced_model::{Account, Provider, Refusal, Region, Scope};
 
 use crate::error::classify;
-use crate::transport::{self, Tap};
+use crate::s3::Wire;
+use crate::transport::{self, Door, Tap};
 
 /// How to reach AWS.
 #[derive(Clone, Default)]
@@ -36,6 +37,7 @@ pub struct Session {
     calls: Calls,
     account: Account,
     partition: Partition,
+    wire: Wire,
 }
 
 /// A partition of AWS: separate accounts, regions and endpoints.
@@ -82,7 +84,7 @@ impl Partition {
 
 /// The SDK configuration that every client of a run shares: the default credential chain, no retries of its own
 /// (the kit retries), one connection pool.
-pub(crate) async fn shared_config(options: &ClientOptions, context: &OpenContext) -> SdkConfig {
+pub(crate) async fn shared_config(options: &ClientOptions, context: &OpenContext) -> (SdkConfig, Door) {
     let plain = options.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
     let inner = options.http_client.clone().unwrap_or_else(|| transport::real(plain));
     let custom_host = options
@@ -90,7 +92,8 @@ pub(crate) async fn shared_config(options: &ClientOptions, context: &OpenContext
         .as_deref()
         .and_then(|url| url.parse::<http::Uri>().ok())
         .and_then(|uri| uri.authority().map(ToString::to_string));
-    let tap = Tap { inner, stats: Arc::clone(&context.stats), clock: Arc::clone(&context.clock), custom_host };
+    let (stats, clock, door) = (Arc::clone(&context.stats), Arc::clone(&context.clock), Door::default());
+    let tap = Tap { inner, stats, clock, custom_host, door: Arc::clone(&door) };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(SharedHttpClient::new(tap))
         .retry_config(RetryConfig::disabled())
@@ -102,7 +105,7 @@ pub(crate) async fn shared_config(options: &ClientOptions, context: &OpenContext
     if let Some(credentials) = &options.credentials {
         loader = loader.credentials_provider(credentials.clone()).region(aws_config::Region::from_static("us-east-1"));
     }
-    loader.load().await
+    (loader.load().await, door)
 }
 
 /// Declares one client constructor for each service.
@@ -150,15 +153,16 @@ clients! {
 
 impl Session {
     /// A session of one account with these credentials.
-    pub fn new(config: SdkConfig, calls: Calls, account: Account, partition: Partition) -> Self {
-        Self { config, calls, account, partition }
+    pub(crate) fn new(config: SdkConfig, door: Door, calls: Calls, account: Account, partition: Partition) -> Self {
+        let wire = Wire::new(config.clone(), door);
+        Self { config, calls, account, partition, wire }
     }
 
     /// A session on a cassette (or any other stand-in for the network), for tests and the recorder.
     pub async fn detached(options: &ClientOptions, context: &OpenContext, account: Account) -> Self {
-        let config = shared_config(options, context).await;
+        let (config, door) = shared_config(options, context).await;
         let calls = Calls::new(Arc::clone(&context.limits), Arc::clone(&context.stats), Arc::clone(&context.clock));
-        Self::new(config, calls, account, Partition::Aws)
+        Self::new(config, door, calls, account, Partition::Aws)
     }
 
     /// The account.
@@ -184,6 +188,24 @@ impl Session {
             .disable_s3_express_session_auth(true)
             .build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// The settings of buckets, without the SDK's machinery around each call.
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// Makes one call that is not the SDK's: limits, timeout, retries, counts.
+    pub(crate) async fn ask<T, F>(
+        &self,
+        scope: &Scope,
+        operation: &'static Operation,
+        attempt: impl Fn() -> F,
+    ) -> Answered<T>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.calls.call_optional(scope, operation, attempt, Failure::clone).await
     }
 
     /// The time.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use evidenced_kit::Failure;
 use evidenced_model::Cause;
@@ -63,11 +63,9 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
     match error {
         SdkError::ConstructionFailure(_) => Failure::for_good(Cause::Failed, Some("RequestNotBuilt".into())),
         SdkError::TimeoutError(_) => again(Cause::TimedOut, None),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => again(Cause::TimedOut, None),
-        SdkError::DispatchFailure(failure) if failure.is_user() => {
-            Failure::for_good(Cause::Failed, Some("InvalidEndpoint".into()))
+        SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_user() || failure.is_io() => {
+            failure.as_connector_error().map_or_else(|| again(Cause::Failed, None), unreachable)
         }
-        SdkError::DispatchFailure(failure) if failure.is_io() => again(Cause::Failed, Some("ConnectionFailed".into())),
         SdkError::DispatchFailure(_) => Failure::for_good(Cause::Failed, Some("CredentialsNotLoaded".into())),
         SdkError::ResponseError(response) => match response.raw().status().as_u16() {
             200..300 => again(Cause::Malformed, None),
@@ -76,16 +74,28 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
         SdkError::ServiceError(service) => {
             let raw = service.raw();
             let message = service.err().message().unwrap_or_default();
-            let mut failure = by_code(service.err().code(), message, raw.status().as_u16());
-            failure.retry_after = raw
-                .headers()
-                .get("retry-after")
-                .and_then(|v| v.parse().ok())
-                .map(|s: u64| Duration::from_secs(s.min(60)));
-            failure
+            let retry_after = raw.headers().get("retry-after").and_then(|value| value.parse().ok());
+            by_answer(service.err().code(), message, raw.status().as_u16(), retry_after)
         }
         _ => Failure::for_good(Cause::Failed, None),
     }
+}
+
+/// Says what a connection that failed means.
+pub(crate) fn unreachable(error: &ConnectorError) -> Failure {
+    if error.is_timeout() {
+        again(Cause::TimedOut, None)
+    } else if error.is_user() {
+        Failure::for_good(Cause::Failed, Some("InvalidEndpoint".into()))
+    } else {
+        again(Cause::Failed, Some("ConnectionFailed".into()))
+    }
+}
+
+/// Says what an answer that is no good one means, by its code, message, status and `Retry-After` in seconds.
+pub(crate) fn by_answer(code: Option<&str>, message: &str, status: u16, retry_after: Option<u64>) -> Failure {
+    let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds.min(60)));
+    Failure { retry_after, ..by_code(code, message, status) }
 }
 
 fn by_code(code: Option<&str>, message: &str, status: u16) -> Failure {

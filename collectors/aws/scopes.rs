@@ -11,6 +11,7 @@ use evidenced_model::{Account, Cause, Refusal, Region, Scope};
 
 use crate::client::{ClientOptions, Partition, Session, provider, region, shared_config};
 use crate::target::Target;
+use crate::transport::Door;
 
 pub(crate) static CALLER_IDENTITY: Operation =
     Operation { call: "sts:GetCallerIdentity", permission: "sts:GetCallerIdentity", absent: &[], per: Per::Start };
@@ -41,10 +42,10 @@ const DEFAULT_REGIONS: &[&str] = &[
 /// Opens every account of a target.
 pub(crate) async fn open(target: &Target, context: &OpenContext) -> Opened {
     let options = ClientOptions { endpoint_url: target.endpoint_url.clone(), ..ClientOptions::default() };
-    let config = shared_config(&options, context).await;
+    let (config, door) = shared_config(&options, context).await;
     let calls = Calls::new(Arc::clone(&context.limits), Arc::clone(&context.stats), Arc::clone(&context.clock));
     let partition = Partition::of_region(config.region().map_or("us-east-1", AsRef::as_ref));
-    let identity = identity(&config, &calls, partition).await;
+    let identity = identity(&config, &door, &calls, partition).await;
     let own = identity.as_ref().ok().map(|(account, _)| account.clone());
     let wanted = match (&target.accounts, &own) {
         (Some(accounts), _) => accounts.clone(),
@@ -62,7 +63,8 @@ pub(crate) async fn open(target: &Target, context: &OpenContext) -> Opened {
         });
     }
     for account in wanted.into_iter().filter(|account| !target.exclude.contains_key(account)) {
-        let entry = Entry { target, context, config: &config, calls: &calls, partition, identity: &identity };
+        let entry =
+            Entry { target, context, config: &config, door: &door, calls: &calls, partition, identity: &identity };
         entry.open(account, &mut opened).await;
     }
     opened
@@ -74,6 +76,7 @@ struct Entry<'a> {
     target: &'a Target,
     context: &'a OpenContext,
     config: &'a SdkConfig,
+    door: &'a Door,
     calls: &'a Calls,
     partition: Partition,
     identity: &'a Identity,
@@ -96,7 +99,13 @@ impl Entry<'_> {
         let (state, session) = match reached {
             Ok((config, arn)) => {
                 opened.principals.push(Principal { account: account.clone(), id: arn, provider: provider() });
-                let session = Arc::new(Session::new(config, self.calls.clone(), account.clone(), self.partition));
+                let session = Arc::new(Session::new(
+                    config,
+                    Arc::clone(self.door),
+                    self.calls.clone(),
+                    account.clone(),
+                    self.partition,
+                ));
                 ("read", self.account(account.clone(), &session).await)
             }
             Err(refusal) => ("unreachable", self.unreachable(account.clone(), refusal)),
@@ -125,7 +134,7 @@ impl Entry<'_> {
         }
         let credentials = SharedCredentialsProvider::new(builder.build().await);
         let config = self.config.to_builder().credentials_provider(credentials).build();
-        match identity(&config, self.calls, self.partition).await {
+        match identity(&config, self.door, self.calls, self.partition).await {
             Ok((reached, caller)) if &reached == account => Ok((config, caller)),
             Ok((reached, _)) => {
                 tracing::error!(%account, %reached, "the role leads to another account than the config names");
@@ -177,8 +186,8 @@ fn assume_refused(code: Option<String>) -> Refusal {
     Refusal { call: "sts:AssumeRole".into(), cause: Cause::Denied, code, permission: Some("sts:AssumeRole".into()) }
 }
 
-async fn identity(config: &SdkConfig, calls: &Calls, partition: Partition) -> Identity {
-    let session = Session::new(config.clone(), calls.clone(), unknown_account(), partition);
+async fn identity(config: &SdkConfig, door: &Door, calls: &Calls, partition: Partition) -> Identity {
+    let session = Session::new(config.clone(), Arc::clone(door), calls.clone(), unknown_account(), partition);
     let home = session.home();
     let client = session.sts(&home);
     let scope = Scope { account: unknown_account(), provider: provider(), region: home };

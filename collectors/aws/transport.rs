@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -35,7 +35,12 @@ pub(crate) struct Tap {
     pub(crate) clock: Arc<dyn Clock>,
     /// `host[:port]` of a custom endpoint.
     pub(crate) custom_host: Option<String>,
+    /// Open once the SDK has made its first call.
+    pub(crate) door: Door,
 }
+
+/// The connections of a run, for calls that are not the SDK's: the SDK makes them at its first call.
+pub(crate) type Door = Arc<OnceLock<SharedHttpConnector>>;
 
 impl fmt::Debug for Tap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,12 +50,14 @@ impl fmt::Debug for Tap {
 
 impl HttpClient for Tap {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(TapConnector {
+        let connector = SharedHttpConnector::new(TapConnector {
             inner: self.inner.http_connector(settings, components),
             stats: Arc::clone(&self.stats),
             clock: Arc::clone(&self.clock),
             custom_host: self.custom_host.clone(),
-        })
+        });
+        self.door.get_or_init(|| connector.clone());
+        connector
     }
 }
 

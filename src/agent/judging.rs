@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use evidenced_check::judge::is_defect;
 use evidenced_check::{Joins, Judge, Populations};
 use evidenced_map::Counts;
-use evidenced_model::{Account, Coverage, Finding, Provider, Resource, ResourceLine, Severity, Verdict};
+use evidenced_model::{Account, Coverage, Finding, Provider, Resource, Severity, Verdict};
 use evidenced_seal::RunWriter;
 use evidenced_seal::SealError;
 use evidenced_seal::partition::Partitions;
@@ -85,6 +85,7 @@ impl Stage<'_, '_> {
         let Some(mut group) = partitions.next_group()? else { return Ok(()) };
         let key = group.key().clone();
         self.writer.begin_group(&key.account, &key.region, &key.kind)?;
+        let wanted = key.kind.parse().map(|kind| self.judge.reads(&kind)).unwrap_or_default();
         while let Some(record) = group.next()? {
             if self.stop.is_set() {
                 return Err(JudgeError::Stopped);
@@ -93,9 +94,8 @@ impl Stage<'_, '_> {
             self.writer.resource(record.id, record.line)?;
             self.judged.sealing += began.elapsed();
             let began = Instant::now();
-            let line: ResourceLine =
-                serde_json::from_slice(record.line).map_err(|error| JudgeError::Spool(error.to_string()))?;
-            let resource = Resource::from(line);
+            let resource = Resource::from_line(record.line, &|name| wanted.contains(name))
+                .map_err(|error| JudgeError::Spool(error.to_string()))?;
             let findings = &mut self.findings;
             self.judge.judge(&resource, self.joins, populations, &mut |finding| findings.push(finding));
             self.judged.judging += began.elapsed();

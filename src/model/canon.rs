@@ -110,3 +110,110 @@ pub fn write_str(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn canonical(value: &Value) -> String {
+        let mut out = Vec::new();
+        write(value, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Any JSON value whose integers a reader need not round, with names beyond the basic multilingual plane.
+    fn value() -> impl Strategy<Value = Value> {
+        let text =
+            prop::string::string_regex("[\\x00-\\x1f\"\\\\a-c\u{e9}\u{20ac}\u{fb33}\u{1f600}]{0,6}").unwrap().boxed();
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-(1_i64 << 53) + 1..1_i64 << 53).prop_map(Value::from),
+            (-1e300..1e300_f64).prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::vec((text.clone(), inner), 0..8).prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    /// Whether two values are the same to a reader that knows only doubles, as RFC 8785 has it.
+    fn same(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+            (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| same(a, b)))
+            }
+            (a, b) => a == b,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_back_and_written_alike(value in value()) {
+            let text = canonical(&value);
+            let back: Value = serde_json::from_str(&text).unwrap();
+            prop_assert!(same(&value, &back), "{}", text);
+            prop_assert_eq!(canonical(&back), text);
+        }
+
+        #[test]
+        fn the_order_of_members_does_not_show(
+            members in prop::collection::btree_map("[a-z\u{e9}\u{1f600}\u{fb33}]{0,4}", value(), 0..8),
+        ) {
+            let forth: Map<String, Value> = members.clone().into_iter().collect();
+            let back: Map<String, Value> = members.into_iter().rev().collect();
+            prop_assert_eq!(canonical(&Value::Object(forth)), canonical(&Value::Object(back)));
+        }
+
+        #[test]
+        fn nothing_is_between_the_tokens(value in value()) {
+            // None of the texts has a blank, and line breaks in them are escaped.
+            prop_assert!(!canonical(&value).contains([' ', '\n', '\t']));
+        }
+    }
+
+    #[test]
+    fn numbers_look_as_in_appendix_b_of_rfc_8785() {
+        for (bits, text) in [
+            (0x0000_0000_0000_0000_u64, "0"),
+            (0x8000_0000_0000_0000, "0"),
+            (0x0000_0000_0000_0001, "5e-324"),
+            (0x7fef_ffff_ffff_ffff, "1.7976931348623157e+308"),
+            (0x4340_0000_0000_0001, "9007199254740994"),
+            (0x4430_0000_0000_0000, "295147905179352830000"),
+            (0x44b5_2d02_c7e1_4af6, "1e+23"),
+            (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
+            (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
+            (0x41b3_de43_5555_5555, "333333333.33333325"),
+            (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
+        ] {
+            assert_eq!(canonical(&Value::from(f64::from_bits(bits))), text, "{bits:016x}");
+        }
+    }
+
+    #[test]
+    fn integers_that_a_reader_would_round_are_text() {
+        assert_eq!(canonical(&json!((1_u64 << 53) - 1)), "9007199254740991");
+        assert_eq!(canonical(&json!(1_u64 << 53)), "\"9007199254740992\"");
+        assert_eq!(canonical(&json!(-(1_i64 << 53))), "\"-9007199254740992\"");
+    }
+
+    #[test]
+    fn members_are_sorted_by_utf_16_units_and_escapes_are_the_short_ones() {
+        // The example of RFC 8785, section 3.2.3.
+        let members = json!({
+            "\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7,
+        });
+        let expected = "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}";
+        assert_eq!(canonical(&members), expected);
+        assert_eq!(canonical(&json!("\u{8}\t\n\u{c}\r\"\\/\u{f}\u{7f}")), "\"\\b\\t\\n\\f\\r\\\"\\\\/\\u000f\u{7f}\"");
+    }
+}

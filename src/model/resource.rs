@@ -1,7 +1,10 @@
 //! A resource as it was read: every field is absent, read or unread.
 
+mod partial;
+
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -187,5 +190,15 @@ impl From<ResourceLine> for Resource {
         // A field named on both sides counts as unread: never a pass on what is in doubt.
         fields.extend(unread);
         Self { kind: line.kind, id: line.id, scope: line.scope, fields }
+    }
+}
+
+impl Resource {
+    /// Reads a line back, with only those of its fields that are wanted: what is skipped costs nothing but its bytes.
+    pub fn from_line(line: &[u8], wanted: &dyn Fn(&str) -> bool) -> Result<Self, serde_json::Error> {
+        let mut reader = serde_json::Deserializer::from_slice(line);
+        let resource = partial::Line(wanted).deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(resource)
     }
 }

@@ -14,13 +14,9 @@ import threading
 
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+from cheroot.wsgi import Server  # noqa: E402
 from moto.backends import list_of_moto_modules  # noqa: E402
-from moto.moto_server.werkzeug_app import (  # noqa: E402
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server  # noqa: E402
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: E402
 
 # The one service that is asked for here and that moto does not know.
 UNSERVED = {"access-analyzer"} - set(list_of_moto_modules())
@@ -46,11 +42,13 @@ def served(application):
 
 
 def main() -> None:
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("cheroot").setLevel(logging.ERROR)
     application = served(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_port, flush=True)
+    # As AWS does, and unlike the server that moto brings along, this one keeps connections open.
+    server = Server(("127.0.0.1", 0), application, numthreads=8, request_queue_size=256)
+    server.prepare()
+    threading.Thread(target=server.serve, daemon=True).start()
+    print(server.bind_addr[1], flush=True)
     # moto prints remarks of its own, and whoever read the port does not read on.
     sys.stdout = sys.stderr
     sys.stdin.buffer.read()

@@ -13,7 +13,7 @@ const HELP: &str = "\
 cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports
 cargo xtask test          sets up every test peer and runs all tests
 cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
-cargo xtask bench         measures a release build and holds the figures against their bars
+cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
-        ["bench"] => bench::run(),
+        ["bench", parts @ ..] => bench::run(parts),
         ["ci"] => ci::run(),
         ["peers"] => test::peers(),
         _ => {

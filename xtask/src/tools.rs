@@ -1,6 +1,6 @@
 //! Cargo, its target folder, and the small command-line tools that tests use.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,7 +15,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// The folder that cargo builds into.
 pub(crate) fn target() -> Result<PathBuf> {
-    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).stderr(Stdio::inherit()).output()?;
+    target_of(&workspace().join("Cargo.toml"))
+}
+
+/// The folder that cargo builds this manifest's packages into.
+pub(crate) fn target_of(manifest: &Path) -> Result<PathBuf> {
+    let mut metadata = cargo(&["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]);
+    let output = metadata.arg(manifest).stderr(Stdio::inherit()).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("read `cargo metadata`")?;
     let folder = metadata["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
     Ok(folder.into())

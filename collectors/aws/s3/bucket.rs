@@ -1,15 +1,9 @@
 //! One bucket: eleven questions, one more where it has a policy, and what its neighbours tell about it.
 
-use std::future::Future;
-
-use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{LoggingEnabled, MfaDeleteStatus};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use evidenced_kit::Operation;
-use evidenced_model::{Cause, Refusal, Region, Resource, Scope, Unread};
+use evidenced_model::{Cause, Field, Refusal, Region, Resource, Scope, Unread};
+use roxmltree::{Document, Node};
 
 use super::access_points::{self, Delegation};
 use super::buckets::Owner;
@@ -19,28 +13,77 @@ use super::operations::{
     GET_BUCKET_TAGGING, GET_BUCKET_VERSIONING, GET_OBJECT_LOCK, GET_PUBLIC_ACCESS_BLOCK, HEAD_BUCKET,
     LIST_ACCESS_POINTS,
 };
-use super::{BUCKET, Clients, Context, shapes};
+use super::shapes::Told;
+use super::wire::{Host, malformed as garbled};
+use super::{BUCKET, Context, shapes};
 use crate::shape::{account_of, document, place};
 use crate::values::{instant, kind, malformed};
 
-/// Every field beyond those of the listing.
-const ASKED: &[&[&str]] = &[
-    POLICY,
-    &["grants", "object_ownership", "block_configured"],
-    &shapes::BLOCK,
-    ENCRYPTION,
-    VERSIONING,
-    LOGGING,
-    &["lifecycle", "tags"],
-    LOCK,
-    REPLICATION,
-];
+/// One question about a bucket that is answered in XML.
+struct Question {
+    operation: &'static Operation,
+    /// What stands behind the question mark.
+    subresource: &'static str,
+    /// The name of the answer's root.
+    root: &'static str,
+    /// What the answer tells; unread where there is none.
+    fields: &'static [&'static str],
+    /// What an answer says.
+    shape: fn(Node<'_, '_>) -> Told,
+    /// What it means that there is none, where that is more than that the fields are absent.
+    none: Option<fn() -> Vec<(&'static str, Field)>>,
+}
+
 const POLICY: &[&str] = &["policy", "policy_public", "public_access_points"];
+const STATUS: Question =
+    ask(&GET_BUCKET_POLICY_STATUS, "policyStatus", "PolicyStatus", &["policy_public"], shapes::policy_status);
+const BLOCK: &[&str] =
+    &["block_configured", "block_public_acls", "ignore_public_acls", "block_public_policy", "restrict_public_buckets"];
 const ENCRYPTION: &[&str] = &["sse_algorithm", "kms_key", "own_kms_key", "bucket_key"];
-const VERSIONING: &[&str] = &["versioning", "mfa_delete"];
-const LOGGING: &[&str] = &["log_target", "log_prefix"];
 const LOCK: &[&str] = &["object_lock", "retention_mode", "retention_days", "retention_years"];
 const REPLICATION: &[&str] = &["replication", "replica_regions", "foreign_replica_regions"];
+
+/// The questions that every bucket is asked, beside the one for its policy.
+const QUESTIONS: [Question; 10] = [
+    ask(&GET_BUCKET_ACL, "acl", "AccessControlPolicy", &["grants"], shapes::grants),
+    ask(
+        &GET_BUCKET_OWNERSHIP_CONTROLS,
+        "ownershipControls",
+        "OwnershipControls",
+        &["object_ownership"],
+        shapes::ownership,
+    ),
+    Question {
+        none: Some(shapes::no_block),
+        ..ask(&GET_PUBLIC_ACCESS_BLOCK, "publicAccessBlock", "PublicAccessBlockConfiguration", BLOCK, shapes::own_block)
+    },
+    ask(&GET_BUCKET_ENCRYPTION, "encryption", "ServerSideEncryptionConfiguration", ENCRYPTION, shapes::encryption),
+    ask(
+        &GET_BUCKET_VERSIONING,
+        "versioning",
+        "VersioningConfiguration",
+        &["versioning", "mfa_delete"],
+        shapes::versioning,
+    ),
+    Question {
+        none: Some(shapes::no_lock),
+        ..ask(&GET_OBJECT_LOCK, "object-lock", "ObjectLockConfiguration", LOCK, shapes::object_lock)
+    },
+    ask(&GET_BUCKET_LOGGING, "logging", "BucketLoggingStatus", &["log_target", "log_prefix"], shapes::logging),
+    ask(&GET_BUCKET_LIFECYCLE, "lifecycle", "LifecycleConfiguration", &["lifecycle"], shapes::lifecycle),
+    ask(&GET_BUCKET_REPLICATION, "replication", "ReplicationConfiguration", REPLICATION, shapes::replication),
+    ask(&GET_BUCKET_TAGGING, "tagging", "Tagging", &["tags"], shapes::tags),
+];
+
+const fn ask(
+    operation: &'static Operation,
+    subresource: &'static str,
+    root: &'static str,
+    fields: &'static [&'static str],
+    shape: fn(Node<'_, '_>) -> Told,
+) -> Question {
+    Question { operation, subresource, root, fields, shape, none: None }
+}
 
 /// What reading a bucket came to.
 pub(super) enum Read {
@@ -56,33 +99,34 @@ pub(super) async fn read(context: &Context<'_>, name: &str, created: Option<&Dat
     let located = context.regions.get(name);
     let region = located.and_then(|located| located.as_ref().ok()).cloned().unwrap_or_else(Region::unknown);
     let arn = format!("arn:{}:s3:::{name}", session.partition().as_str());
-    let mut resource = Resource::new(kind(BUCKET), arn.as_str(), place(session, region));
+    let scope = place(session, region);
+    let mut resource = Resource::new(kind(BUCKET), arn.as_str(), scope.clone());
     resource.read("name", name);
     resource.read("arn", arn);
     resource.optional("created", created.and_then(instant));
-    let clients = match located {
-        Some(Ok(region)) => context.clients.get(region),
-        None => None,
+    let region = match located {
+        Some(Ok(region)) => region,
+        None => return Read::There(Box::new(resource)),
         Some(Err(refusal)) if gone(refusal) => return Read::Gone(Region::unknown()),
         Some(Err(refusal)) => {
-            for field in ASKED.iter().copied().flatten() {
+            for field in QUESTIONS.iter().flat_map(|question| question.fields).chain(POLICY) {
                 resource.unread(field, refusal);
             }
-            None
+            return Read::There(Box::new(resource));
         }
     };
-    let Some(Clients { s3, scope }) = clients else { return Read::There(Box::new(resource)) };
-    let mut bucket = Bucket { context, s3, scope, name, resource, gone: false };
+    let host = session.wire().host(name, region).await;
+    let mut bucket = Bucket { context, scope: &scope, name, host, resource, gone: false };
     bucket.ask_all().await;
-    if bucket.gone { Read::Gone(bucket.resource.scope.region) } else { Read::There(Box::new(bucket.resource)) }
+    if bucket.gone { Read::Gone(scope.region) } else { Read::There(Box::new(bucket.resource)) }
 }
 
 /// A bucket that is being read.
 struct Bucket<'a> {
     context: &'a Context<'a>,
-    s3: &'a Client,
     scope: &'a Scope,
     name: &'a str,
+    host: Result<Host, evidenced_kit::Failure>,
     resource: Resource,
     gone: bool,
 }
@@ -90,49 +134,37 @@ struct Bucket<'a> {
 impl Bucket<'_> {
     async fn ask_all(&mut self) {
         self.policy().await;
-        // A bucket that is gone need not be asked ten more times.
-        if self.gone {
-            return;
+        for question in &QUESTIONS {
+            // A bucket that is gone need not be asked ten more times.
+            if self.gone {
+                return;
+            }
+            self.ask(question).await;
         }
-        self.access().await;
-        self.block().await;
-        self.encryption().await;
-        self.versions().await;
-        self.logging().await;
-        self.lifecycle().await;
-        self.replication().await;
-        self.tags().await;
+        self.own_key().await;
+        self.replicas().await;
     }
 
     async fn policy(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_policy().bucket(name).send();
-        let Some(answer) = self.ask(&GET_BUCKET_POLICY, POLICY, attempt).await else { return };
-        let Some(answer) = answer else {
-            for field in POLICY {
-                self.resource.absent(field);
+        let answer = self.call(&GET_BUCKET_POLICY, "policy", |body| Ok(body)).await;
+        let body = match answer {
+            Ok(Some(body)) => body,
+            Ok(None) => {
+                for field in POLICY {
+                    self.resource.absent(field);
+                }
+                return;
             }
-            return;
+            Err(refusal) => return self.unread_all(POLICY, &refusal),
         };
-        if let Some(policy) = answer.policy().and_then(document) {
+        if let Some(policy) = std::str::from_utf8(&body).ok().and_then(document) {
             let delegation = Delegation::of(&policy, self.context.session.account().as_str());
             self.resource.read("policy", policy);
             self.access_points(delegation).await;
         } else {
-            let why = malformed(&GET_BUCKET_POLICY);
-            self.resource.unread("policy", &why).unread("public_access_points", &why);
+            self.unread_all(&["policy", "public_access_points"], &malformed(&GET_BUCKET_POLICY));
         }
-        let status = || s3.get_bucket_policy_status().bucket(name).send();
-        match self.ask(&GET_BUCKET_POLICY_STATUS, &["policy_public"], status).await {
-            Some(Some(answer)) => {
-                let public = answer.policy_status.and_then(|status| status.is_public);
-                self.required("policy_public", public, &GET_BUCKET_POLICY_STATUS);
-            }
-            Some(None) => {
-                self.resource.absent("policy_public");
-            }
-            None => {}
-        }
+        self.ask(&STATUS).await;
     }
 
     async fn access_points(&mut self, delegation: Delegation) {
@@ -162,78 +194,18 @@ impl Bucket<'_> {
         }
     }
 
-    async fn access(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        if let Some(Some(answer)) =
-            self.ask(&GET_BUCKET_ACL, &["grants"], || s3.get_bucket_acl().bucket(name).send()).await
-        {
-            let grants = answer.grants.as_deref().map(shapes::grants);
-            self.required("grants", grants, &GET_BUCKET_ACL);
-        }
-        let attempt = || s3.get_bucket_ownership_controls().bucket(name).send();
-        match self.ask(&GET_BUCKET_OWNERSHIP_CONTROLS, &["object_ownership"], attempt).await {
-            Some(Some(answer)) => {
-                let rules = answer.ownership_controls.map(|controls| controls.rules);
-                let first = rules.as_deref().and_then(|rules| rules.first());
-                let ownership = first.map(|rule| rule.object_ownership.as_str());
-                self.required("object_ownership", ownership, &GET_BUCKET_OWNERSHIP_CONTROLS);
-            }
-            Some(None) => {
-                self.resource.absent("object_ownership");
-            }
-            None => {}
-        }
-    }
-
-    async fn block(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_public_access_block().bucket(name).send();
-        let told = match self.ask_plainly(&GET_PUBLIC_ACCESS_BLOCK, attempt).await {
-            Ok(Some(answer)) => match answer.public_access_block_configuration {
-                Some(block) => Ok((
-                    true,
-                    [
-                        block.block_public_acls,
-                        block.ignore_public_acls,
-                        block.block_public_policy,
-                        block.restrict_public_buckets,
-                    ],
-                )),
-                None => Err(malformed(&GET_PUBLIC_ACCESS_BLOCK)),
-            },
-            Ok(None) => Ok((false, [None; 4])),
-            Err(refusal) => Err(refusal),
-        };
-        shapes::block(&mut self.resource, "block_configured", told);
-    }
-
-    async fn encryption(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_encryption().bucket(name).send();
-        match self.ask(&GET_BUCKET_ENCRYPTION, ENCRYPTION, attempt).await {
-            Some(Some(answer)) => {
-                let Some(rules) = answer
-                    .server_side_encryption_configuration
-                    .map(|told| told.rules)
-                    .filter(|rules| !rules.is_empty())
-                else {
-                    return self.unread_all(ENCRYPTION, &malformed(&GET_BUCKET_ENCRYPTION));
-                };
-                let key = shapes::encryption(&mut self.resource, &rules);
-                self.own_key(key).await;
-            }
-            Some(None) => self.absent_all(ENCRYPTION),
-            None => {}
-        }
-    }
-
     /// The key's ARN, if it is this account's: what joins a bucket to its key.
-    async fn own_key(&mut self, key: Option<String>) {
+    async fn own_key(&mut self) {
         const FIELD: &str = "own_kms_key";
         let session = self.context.session;
-        let Some(key) = key else {
-            self.resource.absent(FIELD);
-            return;
+        let key = match self.resource.field("kms_key") {
+            Field::Read(key) => key.as_str().unwrap_or_default().to_owned(),
+            Field::Absent => {
+                self.resource.absent(FIELD);
+                return;
+            }
+            // Written where the question was refused.
+            Field::Unread(_) => return,
         };
         if account_of(&key).is_some_and(|account| account != session.account().as_str()) {
             self.resource.unread(FIELD, elsewhere(&DESCRIBE_KEY));
@@ -276,74 +248,15 @@ impl Bucket<'_> {
         answer
     }
 
-    async fn versions(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_versioning().bucket(name).send();
-        if let Some(Some(answer)) = self.ask(&GET_BUCKET_VERSIONING, VERSIONING, attempt).await {
-            let mfa_delete = answer.mfa_delete().map(MfaDeleteStatus::as_str);
-            shapes::versioning(&mut self.resource, answer.status(), mfa_delete);
-        }
-        let attempt = || s3.get_object_lock_configuration().bucket(name).send();
-        match self.ask(&GET_OBJECT_LOCK, LOCK, attempt).await {
-            Some(Some(answer)) => match &answer.object_lock_configuration {
-                Some(lock) if lock.object_lock_enabled.is_some() => shapes::object_lock(&mut self.resource, Some(lock)),
-                _ => self.unread_all(LOCK, &malformed(&GET_OBJECT_LOCK)),
-            },
-            Some(None) => shapes::object_lock(&mut self.resource, None),
-            None => {}
-        }
-    }
-
-    async fn logging(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_logging().bucket(name).send();
-        if let Some(Some(answer)) = self.ask(&GET_BUCKET_LOGGING, LOGGING, attempt).await {
-            let logging = answer.logging_enabled();
-            self.resource.optional("log_target", logging.map(LoggingEnabled::target_bucket));
-            self.resource.optional("log_prefix", logging.map(LoggingEnabled::target_prefix));
-        }
-    }
-
-    async fn lifecycle(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_lifecycle_configuration().bucket(name).send();
-        match self.ask(&GET_BUCKET_LIFECYCLE, &["lifecycle"], attempt).await {
-            Some(Some(answer)) => {
-                let rules = answer.rules.as_deref().map(shapes::lifecycle);
-                self.required("lifecycle", rules, &GET_BUCKET_LIFECYCLE);
-            }
-            Some(None) => {
-                self.resource.absent("lifecycle");
-            }
-            None => {}
-        }
-    }
-
-    async fn replication(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_replication().bucket(name).send();
-        match self.ask(&GET_BUCKET_REPLICATION, REPLICATION, attempt).await {
-            Some(Some(answer)) => {
-                let Some(rules) =
-                    answer.replication_configuration.map(|told| told.rules).filter(|rules| !rules.is_empty())
-                else {
-                    return self.unread_all(REPLICATION, &malformed(&GET_BUCKET_REPLICATION));
-                };
-                self.resource.read("replication", shapes::replication(&rules));
-                self.replicas(&shapes::destinations(&rules)).await;
-            }
-            Some(None) => self.absent_all(REPLICATION),
-            None => {}
-        }
-    }
-
     /// Where the copies go: our own buckets' regions are listed, of foreign ones S3 may tell the region.
-    async fn replicas(&mut self, names: &[&str]) {
+    async fn replicas(&mut self) {
+        let Field::Read(rules) = self.resource.field("replication") else { return };
+        let names = shapes::destinations(rules);
         let (mut own, mut foreign) = (Ok(Vec::new()), Ok(Vec::new()));
         for name in names {
-            let (side, region) = match self.context.regions.get(*name) {
+            let (side, region) = match self.context.regions.get(name.as_str()) {
                 Some(region) => (&mut own, region.clone().map(Some).map_err(|refusal| Unread::from(&refusal))),
-                None => (&mut foreign, self.foreign_region(name).await),
+                None => (&mut foreign, self.foreign_region(&name).await),
             };
             match (side.as_mut(), region) {
                 (Ok(regions), Ok(region)) => regions.extend(region.map(|region| region.to_string())),
@@ -382,70 +295,50 @@ impl Bucket<'_> {
         }
     }
 
-    async fn tags(&mut self) {
-        let (s3, name) = (self.s3, self.name);
-        let attempt = || s3.get_bucket_tagging().bucket(name).send();
-        match self.ask(&GET_BUCKET_TAGGING, &["tags"], attempt).await {
-            Some(Some(answer)) => {
-                self.resource.read("tags", shapes::tags(answer.tag_set));
-            }
-            Some(None) => {
-                self.resource.absent("tags");
-            }
-            None => {}
+    /// Asks; what is told, or why nothing is, is written to the question's fields.
+    async fn ask(&mut self, question: &Question) {
+        let answer = self
+            .call(question.operation, question.subresource, |body| {
+                let text = std::str::from_utf8(&body).map_err(|_| garbled(true))?;
+                let document = Document::parse(text).map_err(|_| garbled(true))?;
+                let root = document.root_element();
+                if root.tag_name().name() != question.root {
+                    return Err(garbled(true));
+                }
+                (question.shape)(root).ok_or_else(|| garbled(false))
+            })
+            .await;
+        let told = match (answer, question.none) {
+            (Ok(Some(told)), _) => told,
+            (Ok(None), Some(none)) => none(),
+            (Ok(None), None) => question.fields.iter().map(|field| (*field, Field::Absent)).collect(),
+            (Err(refusal), _) => return self.unread_all(question.fields, &refusal),
+        };
+        for (field, told) in told {
+            self.resource.fields.insert(field.to_owned(), told);
         }
     }
 
-    /// Asks; a refusal is written to the fields that the answer would have told, and gives `None`.
-    async fn ask<T, E, F>(
+    async fn call<T>(
         &mut self,
         operation: &'static Operation,
-        fields: &[&str],
-        attempt: impl Fn() -> F,
-    ) -> Option<Option<T>>
-    where
-        E: ProvideErrorMetadata,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    {
-        match self.ask_plainly(operation, attempt).await {
-            Ok(answer) => Some(answer),
-            Err(refusal) => {
-                self.unread_all(fields, &refusal);
-                None
-            }
-        }
-    }
-
-    async fn ask_plainly<T, E, F>(
-        &mut self,
-        operation: &'static Operation,
-        attempt: impl Fn() -> F,
-    ) -> Result<Option<T>, Refusal>
-    where
-        E: ProvideErrorMetadata,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    {
-        let answer = self.context.session.call_optional(self.scope, operation, attempt).await;
+        subresource: &str,
+        parse: impl Fn(Vec<u8>) -> Result<T, evidenced_kit::Failure>,
+    ) -> Result<Option<T>, Refusal> {
+        let session = self.context.session;
+        let (host, parse) = (&self.host, &parse);
+        let attempt = || async move {
+            let host = host.as_ref().map_err(Clone::clone)?;
+            parse(session.wire().get(host, subresource, session.now()).await?)
+        };
+        let answer = session.ask(self.scope, operation, attempt).await;
         self.gone |= answer.as_ref().err().is_some_and(gone);
         answer
-    }
-
-    fn required(&mut self, field: &str, value: Option<impl Into<serde_json::Value>>, operation: &Operation) {
-        match value {
-            Some(value) => self.resource.read(field, value),
-            None => self.resource.unread(field, &malformed(operation)),
-        };
     }
 
     fn unread_all(&mut self, fields: &[&str], why: &Refusal) {
         for field in fields {
             self.resource.unread(field, why);
-        }
-    }
-
-    fn absent_all(&mut self, fields: &[&str]) {
-        for field in fields {
-            self.resource.absent(field);
         }
     }
 }

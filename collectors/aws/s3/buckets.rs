@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{Bucket, BucketLocationConstraint};
+use aws_sdk_s3::types::Bucket;
 use evidenced_model::{Refusal, Region};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use roxmltree::Document;
 use tokio::sync::OnceCell;
 
 use super::CONCURRENT;
 use super::operations::{GET_BUCKET_LOCATION, HEAD_BUCKET, LIST_BUCKETS};
+use super::wire::malformed as garbled;
 use crate::Session;
 use crate::client::region;
 use crate::shape::place;
-use crate::values::pages;
+use crate::values::{malformed, pages};
 
 /// Buckets asked for in one page: the most that S3 gives. Asking for a page also makes S3 name the regions.
 const PAGE: i32 = 1000;
@@ -110,33 +111,46 @@ impl Buckets {
     }
 
     async fn locate_all(&self) -> Regions {
-        let client = self.session.s3(&self.session.home());
         let buckets = &self.listing().await.buckets;
         let (mut waiting, mut asking, mut located) = (buckets.iter(), FuturesUnordered::new(), Regions::new());
         loop {
             while asking.len() < CONCURRENT
                 && let Some((name, bucket)) = waiting.next()
             {
-                asking.push(self.locate(&client, name, bucket));
+                asking.push(self.locate(name, bucket));
             }
             let Some((name, region)) = asking.next().await else { return located };
             located.insert(name, region);
         }
     }
 
-    async fn locate(&self, client: &Client, name: &str, bucket: &Bucket) -> (String, Result<Region, Refusal>) {
+    async fn locate(&self, name: &str, bucket: &Bucket) -> (String, Result<Region, Refusal>) {
         if let Some(told) = bucket.bucket_region() {
             return (name.to_owned(), Ok(region(told)));
         }
-        let scope = place(&self.session, self.session.home());
-        let attempt = || client.get_bucket_location().bucket(name).send();
-        let answer = self.session.call(&scope, &GET_BUCKET_LOCATION, attempt).await;
-        let place = answer.map(|answer| match answer.location_constraint().map(BucketLocationConstraint::as_str) {
-            // The two names that are older than the regions.
-            None | Some("") => region("us-east-1"),
-            Some("EU") => region("eu-west-1"),
-            Some(name) => region(name),
-        });
-        (name.to_owned(), place)
+        (name.to_owned(), self.ask_location(name).await)
+    }
+
+    async fn ask_location(&self, name: &str) -> Result<Region, Refusal> {
+        let home = self.session.home();
+        let (wire, scope) = (self.session.wire(), place(&self.session, home.clone()));
+        let host = wire.host(name, &home).await;
+        let attempt = || async {
+            let body = wire.get(host.as_ref().map_err(Clone::clone)?, "location", self.session.now()).await?;
+            let text = std::str::from_utf8(&body).map_err(|_| garbled(true))?;
+            let document = Document::parse(text).map_err(|_| garbled(true))?;
+            let root = document.root_element();
+            if root.tag_name().name() != "LocationConstraint" {
+                return Err(garbled(true));
+            }
+            Ok(match root.text().unwrap_or_default() {
+                // The two names that are older than the regions.
+                "" => region("us-east-1"),
+                "EU" => region("eu-west-1"),
+                name => region(name),
+            })
+        };
+        let answer = self.session.ask(&scope, &GET_BUCKET_LOCATION, attempt).await?;
+        answer.ok_or_else(|| malformed(&GET_BUCKET_LOCATION))
     }
 }

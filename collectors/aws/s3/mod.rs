@@ -5,6 +5,7 @@ mod bucket;
 mod buckets;
 mod operations;
 mod shapes;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +19,12 @@ use tokio::sync::Mutex;
 
 pub(crate) use buckets::{Buckets, Owner};
 pub(crate) use operations::{HEAD_BUCKET, LIST_BUCKETS};
+pub(crate) use wire::Wire;
 
 use self::bucket::{Read, read};
 use self::buckets::Regions;
 use self::operations::GET_ACCOUNT_BLOCK;
 use crate::Session;
-use crate::shape::place;
 use crate::values::{kind, malformed};
 
 pub(crate) const BUCKET: &str = "aws.s3.bucket";
@@ -87,13 +88,7 @@ impl S3 {
     async fn buckets(&self, out: &mut Out) {
         let listing = self.buckets.listing().await;
         let regions = self.buckets.regions().await;
-        let context = Context {
-            session: &self.session,
-            buckets: &self.buckets,
-            regions,
-            clients: clients(&self.session, regions),
-            aliases: Mutex::default(),
-        };
+        let context = Context { session: &self.session, buckets: &self.buckets, regions, aliases: Mutex::default() };
         let (mut waiting, mut reading) = (listing.buckets.iter(), FuturesUnordered::new());
         loop {
             while reading.len() < CONCURRENT
@@ -131,27 +126,9 @@ struct Context<'a> {
     session: &'a Session,
     buckets: &'a Buckets,
     regions: &'a Regions,
-    clients: BTreeMap<Region, Clients>,
     /// What aliases of keys stand for, by region and alias.
     aliases: Mutex<BTreeMap<(Region, String), Resolved>>,
 }
 
 /// The ARN of the key behind an alias, if it leads anywhere.
 type Resolved = Result<Option<String>, Refusal>;
-
-/// The clients and the place of one region.
-struct Clients {
-    s3: aws_sdk_s3::Client,
-    scope: Scope,
-}
-
-fn clients(session: &Session, regions: &Regions) -> BTreeMap<Region, Clients> {
-    let mut clients = BTreeMap::new();
-    for region in regions.values().flatten() {
-        if !clients.contains_key(region) {
-            let made = Clients { s3: session.s3(region), scope: place(session, region.clone()) };
-            clients.insert(region.clone(), made);
-        }
-    }
-    clients
-}

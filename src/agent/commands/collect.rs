@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
         announce(&loaded, signer.public_key());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .max_blocking_threads(4)
         .enable_all()
         .build()
