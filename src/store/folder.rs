@@ -17,7 +17,7 @@ use evidenced_model::{Archive, ArchiveError, Put, Sink, SinkError};
 use percent_encoding::percent_decode_str;
 use tempfile::TempPath;
 
-use crate::{Lock, Store, StoreError, valid_path};
+use crate::{Lock, Probe, Store, StoreError, valid_path};
 
 /// So many objects, or [`BATCH_BYTES`], wait for one flush.
 const BATCH: usize = 512;
@@ -240,6 +240,17 @@ impl Store for Folder {
 
     async fn lock(&self) -> Result<Lock, SinkError> {
         Ok(Lock { days: None, mode: LockMode::None, store: "folder" })
+    }
+
+    async fn renew(&self, _path: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn probe(&self, name: &str) -> Result<Probe, SinkError> {
+        let path = format!("doctor/{name}");
+        self.put(&path, b"one".to_vec()).await?;
+        let overwrite_refused = matches!(self.put(&path, b"two".to_vec()).await, Err(SinkError::Exists { .. }));
+        Ok(Probe { path, overwrite_refused, locked_until: None, mode: LockMode::None })
     }
 }
 

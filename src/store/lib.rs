@@ -12,7 +12,7 @@ mod error;
 pub mod folder;
 mod path;
 
-pub use contract::{Lock, Store};
+pub use contract::{Lock, Probe, Store};
 pub use error::StoreError;
 pub use folder::Folder;
 pub use path::valid_path;
