@@ -28,6 +28,7 @@ pub mod select;
 mod side;
 pub mod signer;
 pub mod statement;
+pub mod timestamp;
 pub mod tree;
 pub mod verify;
 pub mod write;

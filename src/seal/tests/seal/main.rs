@@ -1,6 +1,8 @@
 //! The seal as a whole: a synthetic company is sealed, read back, compared and tampered with.
 
 #[cfg(test)]
+mod authority;
+#[cfg(test)]
 mod by_hand;
 #[cfg(test)]
 mod forge;
@@ -12,3 +14,5 @@ mod run;
 mod support;
 #[cfg(test)]
 mod tamper;
+#[cfg(test)]
+mod timestamp;
