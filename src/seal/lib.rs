@@ -39,4 +39,4 @@ pub use previous::Previous;
 pub use read::RunReader;
 pub use select::{RunRef, select_run};
 pub use signer::{PemSigner, PublicKey, PublicKeys, Signer};
-pub use write::{Document, RunHeader, RunWriter, SealedRun};
+pub use write::{Document, RunHeader, RunWriter, SealedRun, UnsignedRun};
