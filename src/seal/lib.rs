@@ -30,6 +30,7 @@ pub mod signer;
 pub mod statement;
 pub mod tree;
 pub mod verify;
+pub mod withheld;
 pub mod write;
 
 pub use error::{KeyError, SealError};
