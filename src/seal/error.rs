@@ -22,6 +22,14 @@ pub enum SealError {
         /// Who refers to it.
         referrer: String,
     },
+    /// A file that something refers to is withheld from a pack.
+    #[error("{file} is withheld from this pack ({referrer} refers to it); ask whoever exported it")]
+    Withheld {
+        /// The file.
+        file: String,
+        /// Who refers to it.
+        referrer: String,
+    },
     /// A stored file is not what it should be.
     #[error("{file}: {what}")]
     Wrong {

@@ -31,6 +31,7 @@ pub mod statement;
 pub mod timestamp;
 pub mod tree;
 pub mod verify;
+pub mod withheld;
 pub mod write;
 
 pub use error::{KeyError, SealError};

@@ -9,6 +9,8 @@ mod forge;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;
