@@ -112,6 +112,18 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
+    /// It is encrypted, and there is no passphrase.
+    #[error("the key file {path} is encrypted; name the file with its passphrase in seal.passphrase_file")]
+    Encrypted {
+        /// The file.
+        path: String,
+    },
+    /// The passphrase does not decrypt it.
+    #[error("the key file {path} is not decrypted by its passphrase, or holds no P-256 key; see seal.passphrase_file")]
+    Passphrase {
+        /// The file.
+        path: String,
+    },
     /// It is not what it should be.
     #[error("{path} is not {what}")]
     Malformed {

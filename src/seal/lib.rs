@@ -39,5 +39,5 @@ pub use log::Log;
 pub use previous::Previous;
 pub use read::RunReader;
 pub use select::{RunRef, select_run};
-pub use signer::{PemSigner, PublicKey, PublicKeys, Signer};
+pub use signer::{Passphrase, PemSigner, PublicKey, PublicKeys, Signer, Validity};
 pub use write::{Document, RunHeader, RunWriter, SealedRun, UnsignedRun};

@@ -141,12 +141,7 @@ impl<'a> Log<'a> {
     }
 
     /// Writes an attempt at the end; gives its place if it, or an entry with the same payload, stands there now.
-    fn put(
-        &mut self,
-        sink: &mut dyn Sink,
-        end: &mut Tail,
-        attempt: &Attempt,
-    ) -> Result<Option<LogHead>, SealError> {
+    fn put(&mut self, sink: &mut dyn Sink, end: &mut Tail, attempt: &Attempt) -> Result<Option<LogHead>, SealError> {
         let (found, ours) = match sink.put(&entry_path(&self.agent, attempt.index), &attempt.envelope) {
             Ok(_) => (Found { digest: Digest::of(&attempt.envelope), bytes: attempt.envelope.clone() }, true),
             Err(SinkError::Exists { path }) => {
