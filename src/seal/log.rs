@@ -7,9 +7,10 @@ use evidenced_model::{AgentId, Archive, ArchiveError, Digest, LogHead, RunId, Sl
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::object::{Format, object_path};
 use crate::statement::{Predicate, Statement, Subject};
 use crate::write::SealedRun;
-use crate::{SealError, dsse};
+use crate::{PublicKey, SealError, dsse};
 
 mod chain;
 
@@ -70,6 +71,9 @@ pub struct LogEntry {
     /// The run it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// For a revoked key: the moment from which on it is not to be believed, if that is before this entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// The slot of the schedule it is about.
     pub slot: Option<Slot>,
 }
@@ -88,6 +92,8 @@ pub struct Draft {
     kind: EntryKind,
     reason: Option<String>,
     run: Option<RunId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
     slot: Option<Slot>,
     subject: Option<Subject>,
 }
@@ -95,7 +101,7 @@ pub struct Draft {
 impl Draft {
     /// An entry about nothing that was sealed: its subject is the previous entry.
     pub fn new(kind: EntryKind, reason: Option<String>) -> Self {
-        Self { kind, reason, run: None, slot: None, subject: None }
+        Self { kind, reason, run: None, since: None, slot: None, subject: None }
     }
 
     /// A run begins.
@@ -122,6 +128,18 @@ impl Draft {
     /// A started run is given up.
     pub fn abandoned(run: RunId, reason: impl Into<String>) -> Self {
         Self { run: Some(run), ..Self::new(EntryKind::Abandoned, Some(reason.into())) }
+    }
+
+    /// Another key signs from here on; its DER is stored as an object. See [`crate::rotation`].
+    pub(crate) fn rotated(to: &PublicKey) -> Self {
+        let subject = Subject::new(object_path(&to.id(), Format::Binary), to.id());
+        Self::new(EntryKind::KeyRotated, None).about(subject)
+    }
+
+    /// A key is not to be believed any more, or not since a moment that has passed. See [`crate::rotation`].
+    pub(crate) fn revoked(key: Digest, reason: String, since: Option<Timestamp>) -> Self {
+        let draft = Self::new(EntryKind::KeyRevoked, Some(reason)).about(Subject::new(PUBLIC_KEY, key));
+        Self { since, ..draft }
     }
 
     /// What it is about.
@@ -204,5 +222,5 @@ pub(crate) fn look(archive: &dyn Archive, path: &str) -> Result<Option<Found>, S
     }
 }
 
-/// The subject of a genesis entry.
+/// The subject of a genesis entry, and of a revocation.
 pub const PUBLIC_KEY: &str = "public-key";

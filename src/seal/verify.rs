@@ -7,6 +7,8 @@ mod group;
 mod log;
 mod memo;
 mod run;
+mod time;
+mod trust;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,7 @@ use evidenced_model::{AgentId, Archive, ArchiveError, Digest, LogHead, VerdictCo
 
 use self::memo::Memo;
 use crate::object::{Format, Loaded, MAX_CONTENT, ObjectReader, object_path};
+use crate::timestamp::Anchors;
 use crate::tree::{Entry, Tree};
 use crate::withheld::Declaration;
 use crate::{PublicKeys, SealError};
@@ -23,11 +26,13 @@ use crate::{PublicKeys, SealError};
 pub struct Options {
     /// One agent only; otherwise every agent that has a log.
     pub agent: Option<AgentId>,
+    /// The authorities that are trusted with the time. With them, every run that was to be stamped needs a good token.
+    pub anchors: Option<Anchors>,
     /// Somebody kept this head elsewhere: the log must still hold it.
     pub expect_head: Option<LogHead>,
     /// Only runs that began at this moment or later, in Unix milliseconds. Logs are always read as a whole.
     pub from: Option<u64>,
-    /// The pinned keys.
+    /// The pinned keys, each for its time. A key that one of them hands over to in a log is believed from there on.
     pub keys: PublicKeys,
     /// It may be a pack, which says which runs it is about and leaves out what it says. A store may leave out nothing.
     pub pack: bool,
@@ -44,15 +49,45 @@ pub struct Problem {
     pub what: String,
 }
 
+/// A key whose statements are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BelievedKey {
+    /// In the log of this agent.
+    pub agent: AgentId,
+    /// Log entries that it signed.
+    pub entries: u64,
+    /// The key.
+    pub id: Digest,
+    /// Why it is believed, from when until when.
+    pub why: String,
+}
+
+/// Runs by what is known of their time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// Stamped by a trusted authority.
+    pub good: u64,
+    /// To be stamped, and without a token that is believed.
+    pub pending: u64,
+    /// With a token that was not looked at, because no authority is trusted.
+    pub unchecked: u64,
+    /// Not to be stamped.
+    pub without: u64,
+}
+
 /// What verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyReport {
+    /// The keys that are believed for each agent's runs: those that were pinned, and those handed over to.
+    pub believed: BTreeMap<AgentId, PublicKeys>,
     /// Bytes of content that were read.
     pub bytes: u64,
     /// Log entries that were read.
     pub entries: u64,
     /// The newest valid entry of each agent's log.
     pub heads: Vec<(AgentId, LogHead)>,
+    /// The same keys, with the reasons.
+    pub keys: Vec<BelievedKey>,
     /// Runs that the logs name and that a pack is not about.
     pub left_out: u64,
     /// Worth knowing, and no fault.
@@ -65,6 +100,8 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// Runs that were checked.
     pub runs: u64,
+    /// What is known of their time.
+    pub stamps: Stamps,
     /// Bytes of objects as they are stored.
     pub stored: u64,
     /// What a pack does not show of its runs.
@@ -104,7 +141,7 @@ pub fn verify(
     options: &Options,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VerifyReport, SealError> {
-    let mut checker = Checker::new(archive, &options.keys);
+    let mut checker = Checker::new(archive, options);
     if options.pack {
         let declared = Declaration::read(archive);
         checker.report.pack = checker.tolerate(declared)?.flatten();
@@ -118,9 +155,13 @@ pub fn verify(
     }
     let mut expected = options.expect_head.is_none();
     let mut runs = Vec::new();
+    let mut logs = BTreeMap::new();
     for agent in agents {
         let log = log::check(&mut checker, &agent, options.expect_head)?;
         expected |= log.expected;
+        checker.report.keys.extend(log.trust.report(&agent));
+        checker.report.believed.insert(agent.clone(), log.trust.keys().clone());
+        logs.insert(agent.clone(), (log.trust, log.tokens));
         for run in log.runs {
             let start = run.run.unix_millis();
             if checker.report.pack.as_ref().is_some_and(|pack| !pack.covers(start)) {
@@ -139,7 +180,8 @@ pub fn verify(
     let all = runs.len() as u64;
     for (done, (agent, run)) in runs.iter().enumerate() {
         progress(done as u64, all);
-        run::check(&mut checker, agent, run)?;
+        let (trust, tokens) = &logs[agent];
+        run::check(&mut checker, agent, run, (trust, tokens))?;
         checker.report.runs += 1;
     }
     progress(all, all);
@@ -151,6 +193,7 @@ struct Checker<'a> {
     archive: &'a dyn Archive,
     objects: ObjectReader<'a>,
     keys: &'a PublicKeys,
+    anchors: Option<&'a Anchors>,
     report: VerifyReport,
     /// Pairs of trees or chunks at a place that were checked.
     places: Memo<Counted>,
@@ -208,11 +251,12 @@ impl<T: Default> Seen<T> {
 }
 
 impl<'a> Checker<'a> {
-    fn new(archive: &'a dyn Archive, keys: &'a PublicKeys) -> Self {
+    fn new(archive: &'a dyn Archive, options: &'a Options) -> Self {
         Self {
             archive,
             objects: ObjectReader::new(archive),
-            keys,
+            keys: &options.keys,
+            anchors: options.anchors.as_ref(),
             report: VerifyReport::default(),
             places: Memo::new(),
             controls: Memo::new(),

@@ -24,6 +24,8 @@ pub struct Tail {
     next: u64,
     /// What stands between the two.
     junk: Vec<LogHead>,
+    /// The key that signs next: that of the head, or the one that the head hands over to.
+    signs: Option<Digest>,
 }
 
 /// An entry that was signed for one index, and may be on its way to the store, or there already.
@@ -57,8 +59,14 @@ impl<'a> Log<'a> {
     /// the log was cut back or changed behind it, or this is another store.
     pub fn resume_at(self, head: LogHead) -> Result<Option<Self>, SealError> {
         let there = self.look(head.index)?.filter(|found| found.digest == head.digest);
-        let ours = there.is_some_and(|found| self.parse(head.index, &found.bytes).is_some());
-        Ok(ours.then(|| self.resume(Tail { head: Some(head), next: head.index + 1, junk: Vec::new() })))
+        let signs = there.and_then(|found| Some(self.signed(head.index, &found.bytes)?.1));
+        let next = head.index + 1;
+        Ok(signs.map(|signs| self.resume(Tail { head: Some(head), next, junk: Vec::new(), signs: Some(signs) })))
+    }
+
+    /// The key that signs the next entry; `None` if there is no log yet.
+    pub fn signs(&mut self) -> Result<Option<Digest>, SealError> {
+        Ok(self.end()?.signs)
     }
 
     /// What is known of its end, for [`Log::resume`].
@@ -103,6 +111,9 @@ impl<'a> Log<'a> {
                 Some(end) => end.clone(),
                 None => self.find()?,
             };
+            if let Some(error) = self.not_ours(&end, signer) {
+                return Err(error);
+            }
             let (draft, last) = match end.head {
                 None => (&Draft::new(EntryKind::Genesis, None), false),
                 Some(_) if !end.junk.is_empty() => (&Draft::new(EntryKind::Obstructed, None), false),
@@ -209,15 +220,42 @@ impl<'a> Log<'a> {
             previous: end.head.map_or(Digest::ZERO, |head| head.digest),
             reason: draft.reason.clone(),
             run: draft.run,
+            since: draft.since,
             slot: draft.slot.clone(),
         };
         LogStatement::new(entry, vec![subject])
     }
 
     fn parse(&self, index: u64, bytes: &[u8]) -> Option<LogStatement> {
+        self.signed(index, bytes).map(|(statement, _)| statement)
+    }
+
+    /// An entry of ours, and the key that signs the next one.
+    fn signed(&self, index: u64, bytes: &[u8]) -> Option<(LogStatement, Digest)> {
+        self.opened(index, bytes).map(|(statement, signs, _)| (statement, signs))
+    }
+
+    /// The same, and the key that signed it.
+    fn opened(&self, index: u64, bytes: &[u8]) -> Option<(LogStatement, Digest, Digest)> {
         let opened = dsse::open(bytes, &self.keys).ok()?;
         let statement = LogStatement::parse(&opened.payload).ok()?;
-        (statement.predicate.index == index && statement.predicate.agent == self.agent).then_some(statement)
+        if statement.predicate.index != index || statement.predicate.agent != self.agent {
+            return None;
+        }
+        let handed = statement.subject.first().filter(|_| statement.predicate.kind == EntryKind::KeyRotated);
+        let signs = handed.map_or(opened.key, Subject::sha256);
+        Some((statement, signs, opened.key))
+    }
+
+    /// The newest entry is signed by another key than this, and does not hand over to it.
+    fn not_ours(&self, end: &Tail, signer: &dyn Signer) -> Option<SealError> {
+        let (ours, signs) = (signer.public_key().id(), end.signs?);
+        (signs != ours).then(|| {
+            self.stuck(format!(
+                "key {signs} signs it, and this is key {ours}: use that one, or hand over with `evidenced keys rotate`; \
+                 if it handed over before, take it out of seal.former_keys"
+            ))
+        })
     }
 
     /// The end as it is now: known from before, or found.
@@ -243,9 +281,14 @@ impl<'a> Log<'a> {
     fn take(&self, end: &mut Tail, found: &Found) {
         let entry = LogHead { digest: found.digest, index: end.next };
         let previous = end.head.map_or(Digest::ZERO, |head| head.digest);
-        if self.parse(end.next, &found.bytes).is_some_and(|entry| entry.predicate.previous == previous) {
+        // What a key signs after it has handed over is junk.
+        let follows = |(statement, _, by): &(LogStatement, Digest, Digest)| {
+            statement.predicate.previous == previous && end.signs.is_none_or(|signs| signs == *by)
+        };
+        if let Some((_, signs, _)) = self.opened(end.next, &found.bytes).filter(follows) {
             end.head = Some(entry);
             end.junk.clear();
+            end.signs = Some(signs);
         } else {
             end.junk.push(entry);
         }
@@ -254,7 +297,9 @@ impl<'a> Log<'a> {
 
     /// Finds the end, then goes back over junk to the last entry that is ours.
     fn find(&self) -> Result<Tail, SealError> {
-        let Some(last) = self.last_index()? else { return Ok(Tail { head: None, next: 0, junk: Vec::new() }) };
+        let Some(last) = self.last_index()? else {
+            return Ok(Tail { head: None, next: 0, junk: Vec::new(), signs: None });
+        };
         match self.back_from(last + 1)? {
             Some(end) => Ok(end),
             // Somebody put a file far behind the end. Its index is not the next, so it is in nobody's way.
@@ -301,9 +346,9 @@ impl<'a> Log<'a> {
         for index in (0..next).rev() {
             let Some(found) = self.look(index)? else { return Ok(None) };
             let entry = LogHead { digest: found.digest, index };
-            if self.parse(index, &found.bytes).is_some() {
+            if let Some((_, signs)) = self.signed(index, &found.bytes) {
                 junk.reverse();
-                return Ok(Some(Tail { head: Some(entry), next, junk }));
+                return Ok(Some(Tail { head: Some(entry), next, junk, signs: Some(signs) }));
             }
             junk.push(entry);
         }

@@ -99,7 +99,7 @@ impl fmt::Display for Validity {
 }
 
 /// The public keys that a verifier has pinned, by id, each for its time.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PublicKeys(BTreeMap<Digest, (PublicKey, Validity)>);
 
 impl PublicKeys {

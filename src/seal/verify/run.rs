@@ -7,6 +7,8 @@ use evidenced_model::{AccountCoverage, AgentId, Calls, Controls, Digest, Manifes
 use serde::de::DeserializeOwned;
 
 use super::memo::{claim, key};
+use super::time::{self, Signed};
+use super::trust::Trust;
 use super::{Checker, Counted, Seen, group};
 use crate::object::{Format, MAX_CONTENT, object_path};
 use crate::read::{Pair, pair};
@@ -17,9 +19,14 @@ use crate::withheld::whole_path;
 use crate::write::cells_root;
 use crate::{SealError, dsse};
 
-/// Checks one run.
-pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result<(), SealError> {
-    let Some(statement) = statement(checker, agent, run)? else { return Ok(()) };
+/// Checks one run; `tokens` are the paths of timestamp tokens, by the run's statement.
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    agent: &AgentId,
+    run: &RunRef,
+    (trust, tokens): (&Trust, &BTreeMap<String, Vec<String>>),
+) -> Result<(), SealError> {
+    let Some((statement, signature)) = statement(checker, agent, run, trust)? else { return Ok(()) };
     let file = run.path.as_str();
     let subjects = statement.subjects();
     let names: BTreeSet<&str> = subjects.keys().map(String::as_str).collect();
@@ -28,7 +35,11 @@ pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) ->
         return Ok(());
     }
     let predicate = &statement.predicate;
-    if let Some(manifest) = document::<Manifest>(checker, &subjects, subject::MANIFEST, file)? {
+    let manifest = document::<Manifest>(checker, &subjects, subject::MANIFEST, file)?;
+    let wanted = manifest.as_ref().map(|manifest| manifest.assurance.timestamped);
+    let signed = Signed { ended: predicate.window.end, signature: &signature, wanted };
+    time::check(checker, run, &signed, tokens.get(file).map_or(&[], Vec::as_slice))?;
+    if let Some(manifest) = manifest {
         let agrees = manifest.agent == predicate.agent
             && manifest.run == predicate.run
             && manifest.slot == predicate.slot
@@ -71,7 +82,13 @@ fn controls(
     Ok(findings)
 }
 
-fn statement(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result<Option<RunStatement>, SealError> {
+/// The statement of a run and its signature's bytes.
+fn statement(
+    checker: &mut Checker<'_>,
+    agent: &AgentId,
+    run: &RunRef,
+    trust: &Trust,
+) -> Result<Option<(RunStatement, Vec<u8>)>, SealError> {
     let file = run.path.as_str();
     let read = checker.archive.read(file, dsse::LIMIT).map_err(SealError::from);
     let bytes = match checker.tolerate(read)? {
@@ -86,14 +103,17 @@ fn statement(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result
         let what = format!("its SHA-256 is not the one that log entry {} names: it was changed", run.entry.index);
         checker.problem(file, what);
     }
-    let opened = dsse::open(&bytes, checker.keys).map_err(|error| error.to_string());
-    match opened.and_then(|opened| RunStatement::parse(&opened.payload)) {
-        Ok(statement) => {
+    let opened = trust.open(&bytes).map_err(|error| error.to_string());
+    match opened.and_then(|opened| Ok((RunStatement::parse(&opened.payload)?, opened))) {
+        Ok((statement, opened)) => {
+            if let Some(what) = trust.against_run(opened.key, run.entry.index, statement.predicate.window.end) {
+                checker.problem(file, what);
+            }
             let predicate = &statement.predicate;
             if predicate.run != run.run || predicate.agent != *agent || predicate.slot != run.slot {
                 checker.problem(file, format!("it is about another run than log entry {}", run.entry.index));
             }
-            Ok(Some(statement))
+            Ok(Some((statement, opened.signature)))
         }
         Err(what) => {
             checker.problem(file, what);

@@ -7,11 +7,15 @@ mod by_hand;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod stamps;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

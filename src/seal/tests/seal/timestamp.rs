@@ -133,7 +133,8 @@ fn certificates_are_valid_at_the_stamped_time() {
 /// The content of a token, stamped so many years from now.
 fn moved(authority: &Authority, years: i32) -> Vec<u8> {
     let mut content = content(&authority.answer(&query()));
-    let at = content.windows(2).position(|window| window == [0x18, 19]).unwrap() + 2;
+    // Zeros at the end of a fraction are left out.
+    let at = content.windows(2).position(|window| window[0] == 0x18 && window[1] >= 15).unwrap() + 2;
     let year: i32 = std::str::from_utf8(&content[at..at + 4]).unwrap().parse().unwrap();
     content[at..at + 4].copy_from_slice((year + years).to_string().as_bytes());
     content
