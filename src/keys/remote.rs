@@ -1,0 +1,124 @@
+//! A key in a service, driven by a thread of its own, so that signing is a plain call wherever it is made.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use evidenced_seal::{KeyError, PublicKey, Signer};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::KeyUri;
+
+/// The longest that one signature may take, retries included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A key service, for one key.
+pub(crate) trait Service {
+    /// The key's public side, in DER.
+    fn public_key(&mut self) -> impl Future<Output = Result<Vec<u8>, KeyError>>;
+
+    /// The signature over the message, in DER.
+    fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, KeyError>>;
+}
+
+/// Errors of one key.
+#[derive(Debug, Clone)]
+pub(crate) struct Named(String);
+
+impl Named {
+    pub(crate) fn away(&self, reason: impl ToString) -> KeyError {
+        KeyError::Away { key: self.0.clone(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn refused(&self, reason: impl ToString) -> KeyError {
+        KeyError::Refused { key: self.0.clone(), reason: reason.to_string() }
+    }
+}
+
+/// A message that is to be signed, and where the signature goes.
+struct Job {
+    message: Vec<u8>,
+    reply: SyncSender<Result<Vec<u8>, KeyError>>,
+}
+
+struct Remote {
+    home: &'static str,
+    jobs: UnboundedSender<Job>,
+    name: Named,
+    public: PublicKey,
+}
+
+/// Connects to a service and asks it for the key's public side.
+pub(crate) fn start<S: Service>(
+    uri: &KeyUri,
+    connect: impl AsyncFnOnce(Named) -> Result<S, KeyError> + Send + 'static,
+) -> Result<Arc<dyn Signer>, KeyError> {
+    let name = Named(uri.to_string());
+    let (jobs, inbox) = unbounded_channel();
+    let (opened, ready) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("key service".to_owned());
+    let named = name.clone();
+    let started = thread.spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(opened.send(Err(named.away(error)))),
+        };
+        runtime.block_on(async {
+            let opening = async {
+                let mut service = connect(named.clone()).await?;
+                let der = service.public_key().await?;
+                // Another curve or algorithm has other DER.
+                let public = PublicKey::from_der(&der, &named.0)
+                    .map_err(|_| named.refused("it is not a P-256 key for signing (ECC_NIST_P256, EC P-256)"))?;
+                Ok((service, public))
+            };
+            match patiently(&named, opening).await {
+                Err(error) => drop(opened.send(Err(error))),
+                Ok((service, public)) => {
+                    drop(opened.send(Ok(public)));
+                    serve(&named, &service, inbox).await;
+                }
+            }
+        });
+    });
+    started.map_err(|error| name.away(error))?;
+    let public = ready.recv().map_err(|_| name.away("its thread ended"))??;
+    Ok(Arc::new(Remote { home: uri.home(), jobs, name, public }))
+}
+
+/// Signs until nobody is left who could ask.
+async fn serve<S: Service>(name: &Named, service: &S, mut inbox: UnboundedReceiver<Job>) {
+    while let Some(Job { message, reply }) = inbox.recv().await {
+        // Whoever asked may have given up.
+        let _ = reply.send(patiently(name, service.sign(&message)).await);
+    }
+}
+
+async fn patiently<T>(name: &Named, future: impl Future<Output = Result<T, KeyError>>) -> Result<T, KeyError> {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(result) => result,
+        Err(_) => Err(name.away(format!("it did not answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+impl Signer for Remote {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let gone = || self.name.away("its thread ended");
+        let (reply, answer) = sync_channel(1);
+        self.jobs.send(Job { message: message.to_vec(), reply }).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+
+    fn home(&self) -> &'static str {
+        self.home
+    }
+
+    fn name(&self) -> String {
+        self.name.0.clone()
+    }
+}
