@@ -211,7 +211,8 @@ impl<'a> Log<'a> {
 
     /// The entry at an index, if it is signed by one of the log's keys and in its place.
     pub fn entry(&self, index: u64) -> Result<Option<(LogStatement, Digest)>, SealError> {
-        let bytes = self.archive.read(&entry_path(&self.agent, index), dsse::LIMIT)?;
+        let valid = |bytes: &[u8]| self.parse(index, bytes).is_some();
+        let bytes = self.archive.read_valid(&entry_path(&self.agent, index), dsse::LIMIT, &valid)?;
         Ok(bytes.and_then(|bytes| Some((self.parse(index, &bytes)?, Digest::of(&bytes)))))
     }
 
@@ -354,7 +355,7 @@ impl<'a> Log<'a> {
     }
 
     fn look(&self, index: u64) -> Result<Option<Found>, SealError> {
-        look(self.archive, &entry_path(&self.agent, index))
+        look(self.archive, &entry_path(&self.agent, index), &|bytes| self.parse(index, bytes).is_some())
     }
 
     fn stuck(&self, what: impl Into<String>) -> SealError {
@@ -371,9 +372,13 @@ pub(crate) struct Found {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads a file where an entry belongs, whatever it is.
-pub(crate) fn look(archive: &dyn Archive, path: &str) -> Result<Option<Found>, SealError> {
-    match archive.read(path, dsse::LIMIT) {
+/// Reads a file where an entry belongs, whatever it is; of several versions, the oldest that is valid.
+pub(crate) fn look(
+    archive: &dyn Archive,
+    path: &str,
+    valid: &dyn Fn(&[u8]) -> bool,
+) -> Result<Option<Found>, SealError> {
+    match archive.read_valid(path, dsse::LIMIT, valid) {
         Ok(bytes) => Ok(bytes.map(|bytes| Found { digest: Digest::of(&bytes), bytes })),
         Err(ArchiveError::TooLarge { .. }) => {
             let Some(mut file) = archive.open(path)? else { return Ok(None) };
