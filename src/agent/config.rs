@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::exit::{Ended, Exit};
 use crate::locate;
+use crate::storing::StoreConfig;
 
 /// Where a config is looked for when none is named.
 pub(crate) const DEFAULT_PATHS: [&str; 2] = ["evidenced.yaml", "/etc/evidenced/evidenced.yaml"];
@@ -58,20 +59,6 @@ impl Default for AgentConfig {
         #[expect(clippy::expect_used, reason = "a constant")]
         let id = AgentId::parse("evidenced").expect("a constant");
         Self { id, state_dir: PathBuf::from("evidenced-state") }
-    }
-}
-
-/// Where evidence goes.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// `file:///path` or a path. Default: `./evidence`.
-    pub url: String,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self { url: "./evidence".into() }
     }
 }
 
@@ -267,12 +254,7 @@ impl Loaded {
             let message = format!("{key:?} is not a key this version can use: expected file:/path/key.pem");
             return Err(self.wrong(&["seal", "key"], &message));
         }
-        let url = &self.config.store.url;
-        if url.contains("://") && !url.starts_with("file://") {
-            let message = format!("{url:?} is not a store this version can use: expected file:///path or a path");
-            return Err(self.wrong(&["store", "url"], &message));
-        }
-        Ok(())
+        self.config.store.check().map_err(|(member, message)| self.wrong(&member, &message))
     }
 }
 
@@ -364,7 +346,17 @@ mod tests {
             ("agent:\n  id: A B\n", ["evidenced.yaml:2", "agent id", "lower-case"]),
             ("limits:\n  concurrency: lots\n", ["evidenced.yaml:2", "invalid", "concurrency: lots"]),
             ("\nlimits:\n  concurrency: 0\n", ["evidenced.yaml:3", "limits.concurrency", "at least 1"]),
-            ("store:\n  url: s3://x\n", ["evidenced.yaml:2", "store.url", "file://"]),
+            ("store:\n  url: ftp://x\n", ["evidenced.yaml:2", "store.url", "s3://bucket/prefix"]),
+            ("store:\n  url: s3://a b\n", ["evidenced.yaml:2", "store.url", "bucket"]),
+            (
+                "store:\n  url: ./x\n  retention: { mode: compliance, days: 9 }\n",
+                ["evidenced.yaml:3", "store.retention", "cannot lock"],
+            ),
+            (
+                "store:\n  url: ./x\n  retention:\n    mode: complianc\n    days: 9\n",
+                ["evidenced.yaml:4", "unknown variant", "did you mean `compliance`?"],
+            ),
+            ("store:\n  url: ./x\n  kms_key: k\n", ["evidenced.yaml:3", "store.kms_key", "leave it out"]),
             ("seal:\n  key: awskms:x\n", ["evidenced.yaml:2", "seal.key", "file:"]),
             ("targets:\n  - mars: {}\n", ["evidenced.yaml:2", "no cloud", "mars"]),
         ] {

@@ -23,6 +23,7 @@ mod progress;
 mod reevaluate;
 mod state;
 mod stop;
+mod storing;
 
 pub use commands::run;
 pub use config::Config;

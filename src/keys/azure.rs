@@ -61,7 +61,8 @@ impl Vault {
             ..ExponentialRetryOptions::default()
         });
         let options = ClientOptions { retry, ..options };
-        let pipeline = Pipeline::new(Some("evidenced"), Some(env!("CARGO_PKG_VERSION")), options, Vec::new(), vec![bearer], None);
+        let pipeline =
+            Pipeline::new(Some("evidenced"), Some(env!("CARGO_PKG_VERSION")), options, Vec::new(), vec![bearer], None);
         let version = version.map_or_else(String::new, |version| format!("/{version}"));
         let key = Url::parse(&format!("{vault}/keys/{key}{version}")).map_err(|error| name.refused(error))?;
         Ok(Self { pipeline, key, name })
@@ -195,6 +196,9 @@ impl TokenCredential for Chain {
         Err(azure_core::Error::with_message(ErrorKind::Credential, message))
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 mod tests;

@@ -43,9 +43,7 @@ pub fn open(uri: &KeyUri, settings: &Settings) -> Result<Arc<dyn Signer>, KeyErr
             Ok(Arc::new(PemSigner::open_with(path, passphrase.as_ref())?))
         }
         #[cfg(feature = "aws")]
-        KeyUri::Aws { key, region, endpoint } => {
-            crate::aws::open(uri, key.clone(), region.clone(), endpoint.clone())
-        }
+        KeyUri::Aws { key, region, endpoint } => crate::aws::open(uri, key.clone(), region.clone(), endpoint.clone()),
         #[cfg(feature = "azure")]
         KeyUri::Azure { vault, name, version } => {
             let client = settings.azure_client.clone();

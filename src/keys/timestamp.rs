@@ -100,7 +100,8 @@ impl Authorities {
 
     async fn ask(&self, url: &Url, signature: &[u8]) -> Result<Stamped, String> {
         let text = |error: &dyn std::error::Error| chain(error);
-        let query = Query::new(signature, (self.random)(), self.policy.as_deref()).map_err(|error| error.to_string())?;
+        let query =
+            Query::new(signature, (self.random)(), self.policy.as_deref()).map_err(|error| error.to_string())?;
         let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/timestamp-query");
         let request = request.header(ACCEPT, "application/timestamp-reply").body(query.der().to_vec());
         // Without the URL: it may hold what only its owner should know.

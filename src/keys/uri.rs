@@ -94,9 +94,8 @@ impl KeyUri {
         const SHAPE: &str = "expected https://VAULT.vault.azure.net/keys/NAME, with /VERSION for one version";
         let body = rest.strip_prefix("https://").ok_or(SHAPE)?;
         let parts: Vec<&str> = body.split('/').collect();
-        let word = |word: &str| {
-            !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
+        let word =
+            |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let host = |host: &str| host.split('.').count() > 2 && host.split('.').all(word);
         let (vault, name, version) = match parts[..] {
             [vault, "keys", name] => (vault, name, None),
@@ -106,15 +105,19 @@ impl KeyUri {
         if !host(vault) || !word(name) || !version.is_none_or(word) {
             return Err(SHAPE);
         }
-        Ok(Self::Azure { vault: format!("https://{vault}"), name: name.to_owned(), version: version.map(str::to_owned) })
+        Ok(Self::Azure {
+            vault: format!("https://{vault}"),
+            name: name.to_owned(),
+            version: version.map(str::to_owned),
+        })
     }
 
     fn gcp(rest: &str) -> Result<Self, String> {
         let (name, [endpoint]) = query(rest, ["endpoint_url"])?;
         let parts: Vec<&str> = name.split('/').collect();
         let shape = ["projects", "locations", "keyRings", "cryptoKeys", "cryptoKeyVersions"];
-        let fits = parts.len() == 10
-            && parts.chunks(2).zip(shape).all(|(pair, word)| pair[0] == word && !pair[1].is_empty());
+        let fits =
+            parts.len() == 10 && parts.chunks(2).zip(shape).all(|(pair, word)| pair[0] == word && !pair[1].is_empty());
         if !fits {
             return Err("expected projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/N".to_owned());
         }

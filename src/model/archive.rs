@@ -26,6 +26,44 @@ pub trait Archive: Send + Sync {
         }
         Ok(Some(bytes))
     }
+
+    /// The whole file as [`Archive::read`] gives it; if that is not valid, its [`Archive::original`], as somebody may
+    /// have written over it.
+    fn read_valid(
+        &self,
+        path: &str,
+        limit: u64,
+        valid: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, ArchiveError> {
+        match self.read(path, limit) {
+            Ok(Some(bytes)) if !valid(&bytes) => Ok(self.original(path, limit, valid)?.or(Some(bytes))),
+            Err(error @ ArchiveError::TooLarge { .. }) => match self.original(path, limit, valid)? {
+                Some(bytes) => Ok(Some(bytes)),
+                None => Err(error),
+            },
+            read => read,
+        }
+    }
+
+    /// The oldest version of a file that is valid, or else the oldest at all. `None` if the store keeps no versions.
+    fn original(&self, path: &str, limit: u64, valid: &dyn Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let _ = (path, limit, valid);
+        Ok(None)
+    }
+
+    /// What was seen of files, so far, beside what was asked for: later versions, marks of deletion. Sorted.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// Something about a stored file that nobody asked for, and that somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remark {
+    /// The file, relative to the store's root.
+    pub file: String,
+    /// What was seen.
+    pub what: String,
 }
 
 /// A store that can be added to: create-only, so that nothing there ever changes.

@@ -200,9 +200,13 @@ pub(crate) struct Found {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads a file where an entry belongs, whatever it is.
-pub(crate) fn look(archive: &dyn Archive, path: &str) -> Result<Option<Found>, SealError> {
-    match archive.read(path, dsse::LIMIT) {
+/// Reads a file where an entry belongs, whatever it is; of several versions, the oldest that is valid.
+pub(crate) fn look(
+    archive: &dyn Archive,
+    path: &str,
+    valid: &dyn Fn(&[u8]) -> bool,
+) -> Result<Option<Found>, SealError> {
+    match archive.read_valid(path, dsse::LIMIT, valid) {
         Ok(bytes) => Ok(bytes.map(|bytes| Found { digest: Digest::of(&bytes), bytes })),
         Err(ArchiveError::TooLarge { .. }) => {
             let Some(mut file) = archive.open(path)? else { return Ok(None) };

@@ -44,7 +44,8 @@ impl<'a> RunReader<'a> {
     /// Opens a run; with keys, only if one of them signed it.
     pub fn open(archive: &'a dyn Archive, run: &RunRef, keys: Option<&PublicKeys>) -> Result<Self, SealError> {
         let path = run.path.clone();
-        let bytes = archive.read(&path, dsse::LIMIT)?.ok_or_else(|| SealError::Missing {
+        let named = |bytes: &[u8]| Digest::of(bytes) == run.digest;
+        let bytes = archive.read_valid(&path, dsse::LIMIT, &named)?.ok_or_else(|| SealError::Missing {
             file: path.clone(),
             referrer: format!("log entry {}", run.entry.index),
         })?;

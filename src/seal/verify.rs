@@ -185,6 +185,9 @@ pub fn verify(
         checker.report.runs += 1;
     }
     progress(all, all);
+    for remark in archive.remarks() {
+        checker.note(remark.file, remark.what);
+    }
     Ok(checker.report)
 }
 

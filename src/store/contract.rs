@@ -24,7 +24,8 @@ pub trait Store: Send + Sync {
     async fn renew(&self, path: &str) -> Result<(), SinkError>;
 
     /// Proves the store with a tiny new file, `doctor/<name>`: that it is written, reads back, cannot be
-    /// overwritten, and is locked as [`Store::lock`] says.
+    /// overwritten or deleted, and is locked as [`Store::lock`] says. That file is the only one that is ever tried
+    /// to be deleted.
     async fn probe(&self, name: &str) -> Result<Probe, SinkError>;
 }
 
@@ -35,6 +36,8 @@ pub struct Probe {
     pub path: String,
     /// A second write with other bytes was refused.
     pub overwrite_refused: bool,
+    /// Deleting it for good was refused. A folder is not asked, and says no.
+    pub delete_refused: bool,
     /// Until when the file is locked, as the store itself says; `None` if it does not lock.
     pub locked_until: Option<jiff::Timestamp>,
     /// The lock's mode, as the store itself says.

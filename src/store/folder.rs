@@ -250,7 +250,7 @@ impl Store for Folder {
         let path = format!("doctor/{name}");
         self.put(&path, b"one".to_vec()).await?;
         let overwrite_refused = matches!(self.put(&path, b"two".to_vec()).await, Err(SinkError::Exists { .. }));
-        Ok(Probe { path, overwrite_refused, locked_until: None, mode: LockMode::None })
+        Ok(Probe { path, overwrite_refused, delete_refused: false, locked_until: None, mode: LockMode::None })
     }
 }
 
@@ -259,6 +259,11 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// Whether a URL names a folder.
+pub(crate) fn check_url(url: &str) -> Result<(), StoreError> {
+    folder_of(url).map(|_| ())
 }
 
 /// Files that do not have their name yet.
@@ -271,7 +276,7 @@ fn folder_of(url: &str) -> Result<PathBuf, StoreError> {
         return if url.is_empty() { Err(wrong("it is empty; give a path")) } else { Ok(PathBuf::from(url)) };
     };
     if scheme != "file" {
-        return Err(wrong("this build knows folders only: file:///path, or a plain path"));
+        return Err(wrong("a folder is file:///path, or a plain path"));
     }
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {

@@ -21,12 +21,11 @@ use clap::{CommandFactory as _, Parser as _};
 use evidenced_kit::Cloud;
 use evidenced_model::Archive;
 use evidenced_seal::{PublicKey, PublicKeys};
-use evidenced_store::Folder;
 
 use crate::args::{Arguments, Command, Common};
 use crate::config::{Loaded, environment};
 use crate::exit::{Ended, Exit};
-use crate::{logging, state};
+use crate::{logging, state, storing};
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -44,9 +43,11 @@ impl Context {
 
 /// The store for reading: the named one, or the configured one.
 pub(crate) fn archive(named: Option<&str>, loaded: &Loaded) -> Result<Arc<dyn Archive>, Ended> {
-    let url = named.unwrap_or(&loaded.config.store.url);
-    let folder = Folder::open(url).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
-    Ok(Arc::new(folder))
+    let own = &loaded.config.store.url;
+    let url = named.unwrap_or(own);
+    let config = &loaded.config;
+    let options = if url == own { storing::options(config) } else { storing::options_elsewhere(config) };
+    evidenced_store::open_archive(url, &options).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
 }
 
 /// The public key of the configured agent, from its private key.

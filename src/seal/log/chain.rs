@@ -184,7 +184,8 @@ impl<'a> Log<'a> {
 
     /// The entry at an index, if it is signed by one of the log's keys and in its place.
     pub fn entry(&self, index: u64) -> Result<Option<(LogStatement, Digest)>, SealError> {
-        let bytes = self.archive.read(&entry_path(&self.agent, index), dsse::LIMIT)?;
+        let valid = |bytes: &[u8]| self.parse(index, bytes).is_some();
+        let bytes = self.archive.read_valid(&entry_path(&self.agent, index), dsse::LIMIT, &valid)?;
         Ok(bytes.and_then(|bytes| Some((self.parse(index, &bytes)?, Digest::of(&bytes)))))
     }
 
@@ -362,7 +363,7 @@ impl<'a> Log<'a> {
     }
 
     fn look(&self, index: u64) -> Result<Option<Found>, SealError> {
-        look(self.archive, &entry_path(&self.agent, index))
+        look(self.archive, &entry_path(&self.agent, index), &|bytes| self.parse(index, bytes).is_some())
     }
 
     fn stuck(&self, what: impl Into<String>) -> SealError {

@@ -1,12 +1,13 @@
 //! The log, from its genesis to its head.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{AgentId, Digest, LogHead, RunId};
 
 use super::Checker;
 use super::trust::Trust;
-use crate::log::{EntryKind, Found, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
+use crate::log::{EntryKind, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
 use crate::select::RunRef;
 use crate::statement::{Statement, Subject, run_path};
 use crate::{PublicKey, PublicKeys, SealError};
@@ -36,7 +37,17 @@ pub(super) fn check(
     let mut next = 0;
     loop {
         let path = entry_path(agent, next);
-        let read = look(checker.archive, &path);
+        // A signature is checked once.
+        let entry = Cell::new(None);
+        let valid = |bytes: &[u8]| {
+            let opened = open(&walk.trust, bytes)
+                .ok()
+                .filter(|(statement, key)| is_at(statement, agent, next) && walk.trust.ended(*key).is_none());
+            let is_valid = opened.is_some();
+            entry.set(opened);
+            is_valid
+        };
+        let read = look(checker.archive, &path, &valid);
         match checker.tolerate(read)? {
             None => walk.broken = true,
             Some(None) => break,
@@ -44,7 +55,8 @@ pub(super) fn check(
                 checker.report.entries += 1;
                 let head = LogHead { digest: found.digest, index: next };
                 expected |= expect == Some(head);
-                walk.entry(checker, &path, head, &found)?;
+                let opened = entry.take().map_or_else(|| open(&walk.trust, &found.bytes), Ok);
+                walk.entry(checker, &path, head, opened)?;
             }
         }
         next += 1;
@@ -54,6 +66,18 @@ pub(super) fn check(
     walk.check_open(checker);
     let tokens = walk.check_strays(checker)?;
     Ok(LogFacts { expected, head: walk.head, runs: walk.runs, tokens, trust: walk.trust })
+}
+
+/// A signed entry and the key that signed it, or what is wrong with it.
+type Opened = Result<(LogStatement, Digest), String>;
+
+fn open(trust: &Trust, bytes: &[u8]) -> Opened {
+    let opened = trust.open(bytes).map_err(|error| error.to_string())?;
+    Ok((LogStatement::parse(&opened.payload)?, opened.key))
+}
+
+fn is_at(statement: &LogStatement, agent: &AgentId, index: u64) -> bool {
+    statement.predicate.index == index && statement.predicate.agent == *agent
 }
 
 /// Goes along the log.
@@ -87,18 +111,16 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn entry(&mut self, checker: &mut Checker<'_>, path: &str, at: LogHead, found: &Found) -> Result<(), SealError> {
-        let opened = self.trust.open(&found.bytes).map_err(|error| error.to_string());
-        let parsed = opened.and_then(|opened| Ok((LogStatement::parse(&opened.payload)?, opened.key)));
-        let (statement, key) = match parsed {
-            Ok(parsed) => parsed,
+    fn entry(&mut self, checker: &mut Checker<'_>, path: &str, at: LogHead, opened: Opened) -> Result<(), SealError> {
+        let (statement, key) = match opened {
+            Ok(opened) => opened,
             Err(what) => {
                 self.junk.push((at, what));
                 return Ok(());
             }
         };
         let entry = &statement.predicate;
-        if entry.index != at.index || entry.agent != *self.agent {
+        if !is_at(&statement, self.agent, at.index) {
             let what = format!("it is entry {} of agent {}: it was moved or replayed here", entry.index, entry.agent);
             self.junk.push((at, what));
             return Ok(());
@@ -172,7 +194,7 @@ impl<'w> Walk<'w> {
                 checker.problem(path, "it does not say which run it is about");
             }
             _ if subject.name.starts_with("v1/objects/") => {
-                let read = look(checker.archive, &subject.name);
+                let read = look(checker.archive, &subject.name, &|bytes| Digest::of(bytes) == subject.sha256());
                 match checker.tolerate(read)? {
                     Some(Some(found)) if found.digest == subject.sha256() => {}
                     Some(Some(_)) => {
@@ -206,7 +228,7 @@ impl<'w> Walk<'w> {
         match entry.kind {
             EntryKind::KeyRotated => {
                 // That it is missing or changed was told already.
-                let read = look(checker.archive, &subject.name);
+                let read = look(checker.archive, &subject.name, &|bytes| Digest::of(bytes) == subject.sha256());
                 let Some(Some(found)) = checker.tolerate(read)? else { return Ok(()) };
                 match PublicKey::from_der(&found.bytes, &subject.name) {
                     Ok(key) if key.id() == subject.sha256() => self.trust.hand_over(&key, by, entry.index),

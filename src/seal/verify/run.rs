@@ -90,7 +90,8 @@ fn statement(
     trust: &Trust,
 ) -> Result<Option<(RunStatement, Vec<u8>)>, SealError> {
     let file = run.path.as_str();
-    let read = checker.archive.read(file, dsse::LIMIT).map_err(SealError::from);
+    let named = |bytes: &[u8]| Digest::of(bytes) == run.digest;
+    let read = checker.archive.read_valid(file, dsse::LIMIT, &named).map_err(SealError::from);
     let bytes = match checker.tolerate(read)? {
         None => return Ok(None),
         Some(None) => {
