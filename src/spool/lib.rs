@@ -17,6 +17,7 @@ mod error;
 mod journal;
 mod lease;
 mod list;
+mod orphans;
 mod overlay;
 pub mod places;
 mod push;

@@ -24,6 +24,8 @@ pub const PLACES: &[&str] = &[
     "bundle.object",
     "bundle.object.torn",
     "bundle.object.written",
+    "cycle.collected",
+    "cycle.judged",
     "bundle.files",
     "bundle.flush",
     "bundle.flushed",
@@ -49,42 +51,31 @@ pub const PLACES: &[&str] = &[
 ];
 
 /// Passes a place.
-#[cfg(feature = "failpoints")]
+#[inline]
 pub fn place(name: &'static str) -> std::io::Result<()> {
-    fail::fail_point!(name, |action: Option<String>| match action.as_deref() {
+    // Without the feature both of these are gone before the compiler sees them.
+    fail::fail_point!(name, |action: Option<String>| armed(action.as_deref()));
+    let _ = (name, armed as fn(Option<&str>) -> std::io::Result<()>);
+    Ok(())
+}
+
+/// Where `<name>.torn` is armed, writes half of the bytes and ends the process, or fails.
+#[inline]
+pub fn torn(name: &'static str, file: &mut dyn std::io::Write, bytes: &[u8]) -> std::io::Result<()> {
+    fail::fail_point!(&format!("{name}.torn"), |action: Option<String>| {
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        armed(action.as_deref())
+    });
+    let _ = (name, file, bytes);
+    Ok(())
+}
+
+/// What an armed place does.
+fn armed(action: Option<&str>) -> std::io::Result<()> {
+    match action {
         Some("full") => Err(std::io::ErrorKind::StorageFull.into()),
         _ => std::process::abort(),
-    });
-    Ok(())
-}
-
-/// Passes a place.
-#[cfg(not(feature = "failpoints"))]
-#[inline]
-pub fn place(_name: &'static str) -> std::io::Result<()> {
-    Ok(())
-}
-
-/// Where `<name>.torn` is armed, writes half of the bytes and ends the process, or fails.
-#[cfg(feature = "failpoints")]
-pub(crate) fn torn(name: &'static str, file: &mut dyn std::io::Write, bytes: &[u8]) -> std::io::Result<()> {
-    let name: &str = &format!("{name}.torn");
-    fail::fail_point!(name, |action: Option<String>| {
-        file.write_all(&bytes[..bytes.len() / 2])?;
-        match action.as_deref() {
-            Some("full") => Err(std::io::ErrorKind::StorageFull.into()),
-            _ => std::process::abort(),
-        }
-    });
-    Ok(())
-}
-
-/// Where `<name>.torn` is armed, writes half of the bytes and ends the process, or fails.
-#[cfg(not(feature = "failpoints"))]
-#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-#[inline]
-pub(crate) fn torn(_name: &'static str, _file: &mut dyn std::io::Write, _bytes: &[u8]) -> std::io::Result<()> {
-    Ok(())
+    }
 }
 
 /// Arms the places that the environment names, for as long as the result lives.

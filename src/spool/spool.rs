@@ -149,6 +149,19 @@ impl Spool {
         Ok(folder)
     }
 
+    /// Who this is to other agents of the same id; `new` is asked once, and the answer kept.
+    pub fn holder(&self, new: impl FnOnce() -> String) -> Result<String, SpoolError> {
+        let path = self.0.root.join("holder");
+        match std::fs::read_to_string(&path) {
+            Ok(holder) if !holder.is_empty() => Ok(holder),
+            _ => {
+                let holder = new();
+                std::fs::write(&path, &holder).map_err(SpoolError::io(&path))?;
+                Ok(holder)
+            }
+        }
+    }
+
     /// The run that a new one builds on, if one is known here: the newest that waits and is not refused, or the
     /// newest that was sent from here.
     pub fn base(&self) -> Result<Option<Base>, SpoolError> {
