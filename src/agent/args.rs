@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// List and show collectors with the calls and permissions they need
     #[command(subcommand)]
     Collectors(Collectors),
+    /// List and send what waits for the store
+    #[command(subcommand)]
+    Spool(SpoolCommand),
     /// Make a signing key
     Keygen(Keygen),
     /// Write, check and describe the configuration
@@ -245,6 +248,15 @@ pub(crate) enum Collectors {
         /// Its id
         id: String,
     },
+}
+
+/// `spool`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// The sealed runs that wait, oldest first
+    List,
+    /// Send what waits; exit 4 if something still waits after that
+    Push,
 }
 
 /// `keygen`.

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::bytes::ByteSize;
 use crate::exit::{Ended, Exit};
 use crate::locate;
 use crate::storing::StoreConfig;
@@ -105,6 +106,10 @@ pub struct LimitsConfig {
     pub concurrency: usize,
     /// Calls a second by service, for each account and region, e.g. `aws.iam: 10`.
     pub calls_per_second: BTreeMap<String, u32>,
+    /// The most that may wait for the store on this disk, with what is under way, e.g. `10GiB`; a full spool stops new
+    /// runs and drops no old one.
+    #[schemars(with = "String")]
+    pub spool_bytes: ByteSize,
     /// The longest one attempt of a call may take, in seconds.
     pub call_timeout_seconds: u64,
     /// The longest one collector may take in one place, in seconds.
@@ -116,6 +121,7 @@ impl Default for LimitsConfig {
         Self {
             concurrency: 32,
             calls_per_second: BTreeMap::new(),
+            spool_bytes: ByteSize(10 << 30),
             call_timeout_seconds: 30,
             collector_timeout_seconds: 3000,
         }

@@ -5,6 +5,7 @@
 
 mod args;
 mod binary;
+mod bytes;
 mod catalogue;
 mod clock;
 mod collect;
@@ -14,6 +15,7 @@ mod cycle;
 mod documents;
 mod exit;
 mod judging;
+mod keeper;
 mod lines;
 mod locate;
 mod logging;
@@ -26,6 +28,8 @@ mod stop;
 mod storing;
 
 pub use commands::run;
+#[cfg(feature = "failpoints")]
+pub use commands::print_places;
 pub use config::Config;
 pub use config::normalised;
 pub use exit::Exit;

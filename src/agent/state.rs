@@ -1,4 +1,4 @@
-//! The state folder: one lock, the file key, the redaction key, and runs under way.
+//! The state folder: one lock, the file key, the redaction key, and the spool.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -45,14 +45,9 @@ impl State {
         }
     }
 
-    /// Where runs are written while they are under way; what an interrupted run left there is removed.
-    pub(crate) fn work_folder(&self) -> Result<PathBuf, Ended> {
-        let folder = self.root.join("work");
-        let cleared = if folder.exists() { std::fs::remove_dir_all(&folder) } else { Ok(()) };
-        cleared.and_then(|()| std::fs::create_dir_all(&folder)).map_err(|error| {
-            Ended::new(Exit::Usage, format!("{} cannot be written: {error}; see agent.state_dir", folder.display()))
-        })?;
-        Ok(folder)
+    /// The folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The key that keeps digests of redacted values comparable between runs; made on first use.

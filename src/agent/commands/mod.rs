@@ -10,6 +10,7 @@ mod findings;
 mod keygen;
 mod objectives;
 mod report;
+mod spool;
 mod texts;
 mod verify;
 
@@ -71,8 +72,21 @@ pub(crate) fn named_keys(paths: &[std::path::PathBuf]) -> Result<PublicKeys, End
 
 pub(crate) use texts::feed as feed_texts;
 
+/// Prints the named places at which a test can end the program, one a line.
+#[cfg(feature = "failpoints")]
+pub fn print_places() -> Exit {
+    let mut lines = crate::lines::Lines::new();
+    let printed = evidenced_spool::places::PLACES.iter().try_for_each(|place| lines.text(place));
+    match printed.and_then(|()| lines.finish()) {
+        Ok(()) => Exit::Done,
+        Err(ended) => ended.exit,
+    }
+}
+
 /// Runs the program with these arguments; the result is its exit code.
 pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    #[cfg(feature = "failpoints")]
+    let _armed = evidenced_spool::places::arm();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -107,6 +121,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),
         Command::Collectors(command) => collectors::run(context, &command),
+        Command::Spool(command) => spool::run(context, &command),
         Command::Keygen(options) => keygen::run(context, &options),
         Command::Config(command) => config::run(context, &command),
         Command::Completions { shell } => {
