@@ -27,9 +27,9 @@ mod state;
 mod stop;
 mod storing;
 
-pub use commands::run;
 #[cfg(feature = "failpoints")]
 pub use commands::print_places;
+pub use commands::run;
 pub use config::Config;
 pub use config::normalised;
 pub use exit::Exit;

@@ -8,7 +8,7 @@ use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use evidenced_model::Digest;
-use evidenced_seal::{KeyError, Signer};
+use evidenced_seal::{KeyError, PublicKey, Signer};
 
 use crate::KeyUri;
 use crate::remote::{Named, Service, start};
@@ -43,20 +43,21 @@ pub(crate) fn open(
     key: String,
     region: Option<String>,
     endpoint: Option<String>,
+    known: Option<PublicKey>,
 ) -> Result<Arc<dyn Signer>, KeyError> {
-    start(uri, async move |name| {
+    start(uri, known, async move |name: Named| {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(region) = region {
-            loader = loader.region(Region::new(region));
+        if let Some(region) = &region {
+            loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(endpoint) = endpoint {
+        if let Some(endpoint) = &endpoint {
             loader = loader.endpoint_url(endpoint);
         }
         let config = loader.load().await;
         if config.region().is_none() {
             return Err(name.refused("its region is not known; add ?region=… or name the key by its ARN"));
         }
-        Ok(Kms { client: Client::new(&config), key, name })
+        Ok(Kms { client: Client::new(&config), key: key.clone(), name })
     })
 }
 

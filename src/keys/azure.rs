@@ -14,7 +14,7 @@ use azure_identity::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidenced_model::Digest;
-use evidenced_seal::{KeyError, Signer};
+use evidenced_seal::{KeyError, PublicKey, Signer};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -37,10 +37,11 @@ pub(crate) fn open(
     uri: &KeyUri,
     key: (String, String, Option<String>),
     client: Option<AzureClient>,
+    known: Option<PublicKey>,
 ) -> Result<Arc<dyn Signer>, KeyError> {
-    start(uri, async move |name| {
-        let credential = credential(client).map_err(|error| name.refused(error))?;
-        Vault::new(name, key, credential, ClientOptions::default())
+    start(uri, known, async move |name: Named| {
+        let credential = credential(client.clone()).map_err(|error| name.refused(error))?;
+        Vault::new(name, key.clone(), credential, ClientOptions::default())
     })
 }
 
@@ -196,9 +197,6 @@ impl TokenCredential for Chain {
         Err(azure_core::Error::with_message(ErrorKind::Credential, message))
     }
 }
-
-#[cfg(test)]
-mod tests;
 
 #[cfg(test)]
 mod tests;

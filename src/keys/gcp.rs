@@ -2,12 +2,14 @@
 //! `cloudkms.cryptoKeyVersions.useToSign`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidenced_model::Digest;
 use evidenced_seal::{KeyError, PublicKey, Signer};
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_gax::error::Error;
 use google_cloud_gax::error::rpc::Code;
+use google_cloud_gax::retry_policy::{Aip194Strict, RetryPolicyExt as _};
 use google_cloud_kms_v1::client::KeyManagementService;
 use google_cloud_kms_v1::model;
 
@@ -22,17 +24,23 @@ struct Kms {
 
 /// Opens a key version with the application default credentials. An endpoint without TLS is an emulator, and is
 /// told no credentials.
-pub(crate) fn open(uri: &KeyUri, key: String, endpoint: Option<String>) -> Result<Arc<dyn Signer>, KeyError> {
-    start(uri, async move |name| {
-        let mut builder = KeyManagementService::builder();
-        if let Some(endpoint) = endpoint {
+pub(crate) fn open(
+    uri: &KeyUri,
+    key: String,
+    endpoint: Option<String>,
+    known: Option<PublicKey>,
+) -> Result<Arc<dyn Signer>, KeyError> {
+    start(uri, known, async move |name: Named| {
+        let retry = Aip194Strict.with_attempt_limit(3).with_time_limit(Duration::from_secs(15));
+        let mut builder = KeyManagementService::builder().with_retry_policy(retry);
+        if let Some(endpoint) = &endpoint {
             if endpoint.starts_with("http://") {
                 builder = builder.with_credentials(anonymous::Builder::new().build());
             }
             builder = builder.with_endpoint(endpoint);
         }
         let client = builder.build().await.map_err(|error| name.away(error))?;
-        Ok(Kms { client, key, name })
+        Ok(Kms { client, key: key.clone(), name })
     })
 }
 

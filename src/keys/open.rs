@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use evidenced_seal::{KeyError, Passphrase, PemSigner, Signer};
+use evidenced_seal::{KeyError, Passphrase, PemSigner, PublicKey, Signer};
 
 use crate::KeyUri;
 
@@ -15,6 +15,9 @@ pub struct Settings {
     /// A service principal for Azure (tenant, client id, client secret); otherwise workload identity, managed identity
     /// and the developer's tools are tried, in this order.
     pub azure_client: Option<AzureClient>,
+    /// The key's public side, as it was when its service answered last: with it, a key opens while its service is
+    /// away, and signs once that is back.
+    pub known: Option<PublicKey>,
 }
 
 /// A service principal of Azure.
@@ -43,14 +46,16 @@ pub fn open(uri: &KeyUri, settings: &Settings) -> Result<Arc<dyn Signer>, KeyErr
             Ok(Arc::new(PemSigner::open_with(path, passphrase.as_ref())?))
         }
         #[cfg(feature = "aws")]
-        KeyUri::Aws { key, region, endpoint } => crate::aws::open(uri, key.clone(), region.clone(), endpoint.clone()),
+        KeyUri::Aws { key, region, endpoint } => {
+            crate::aws::open(uri, key.clone(), region.clone(), endpoint.clone(), settings.known.clone())
+        }
         #[cfg(feature = "azure")]
         KeyUri::Azure { vault, name, version } => {
             let client = settings.azure_client.clone();
-            crate::azure::open(uri, (vault.clone(), name.clone(), version.clone()), client)
+            crate::azure::open(uri, (vault.clone(), name.clone(), version.clone()), client, settings.known.clone())
         }
         #[cfg(feature = "gcp")]
-        KeyUri::Gcp { name, endpoint } => crate::gcp::open(uri, name.clone(), endpoint.clone()),
+        KeyUri::Gcp { name, endpoint } => crate::gcp::open(uri, name.clone(), endpoint.clone(), settings.known.clone()),
         #[cfg(not(all(feature = "aws", feature = "azure", feature = "gcp")))]
         _ => {
             let reason = format!("this program was built without {}", uri.home());

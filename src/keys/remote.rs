@@ -49,10 +49,12 @@ struct Remote {
     public: PublicKey,
 }
 
-/// Connects to a service and asks it for the key's public side.
+/// Connects to a service and asks it for the key's public side. While it is away, a public side that is known from
+/// before will do: then each signature tries to connect first, and another key by then is refused.
 pub(crate) fn start<S: Service>(
     uri: &KeyUri,
-    connect: impl AsyncFnOnce(Named) -> Result<S, KeyError> + Send + 'static,
+    known: Option<PublicKey>,
+    connect: impl AsyncFn(Named) -> Result<S, KeyError> + Send + 'static,
 ) -> Result<Arc<dyn Signer>, KeyError> {
     let name = Named(uri.to_string());
     let (jobs, inbox) = unbounded_channel();
@@ -65,21 +67,20 @@ pub(crate) fn start<S: Service>(
             Err(error) => return drop(opened.send(Err(named.away(error)))),
         };
         runtime.block_on(async {
-            let opening = async {
-                let mut service = connect(named.clone()).await?;
-                let der = service.public_key().await?;
-                // Another curve or algorithm has other DER.
-                let public = PublicKey::from_der(&der, &named.0)
-                    .map_err(|_| named.refused("it is not a P-256 key for signing (ECC_NIST_P256, EC P-256)"))?;
-                Ok((service, public))
-            };
-            match patiently(&named, opening).await {
-                Err(error) => drop(opened.send(Err(error))),
-                Ok((service, public)) => {
-                    drop(opened.send(Ok(public)));
-                    serve(&named, &service, inbox).await;
+            let (service, public) = match (patiently(&named, connected(&named, &connect)).await, known) {
+                (Ok((service, public)), _) => (Some(service), public),
+                (Err(KeyError::Away { reason, .. }), Some(known)) => {
+                    tracing::warn!(
+                        key = named.0,
+                        reason,
+                        "the key service is away; its public key is known from before"
+                    );
+                    (None, known)
                 }
-            }
+                (Err(error), _) => return drop(opened.send(Err(error))),
+            };
+            drop(opened.send(Ok(public.clone())));
+            serve(&named, service, &connect, &public, inbox).await;
         });
     });
     started.map_err(|error| name.away(error))?;
@@ -87,11 +88,45 @@ pub(crate) fn start<S: Service>(
     Ok(Arc::new(Remote { home: uri.home(), jobs, name, public }))
 }
 
+/// A service, and the public side of its key.
+async fn connected<S: Service>(
+    name: &Named,
+    connect: &impl AsyncFn(Named) -> Result<S, KeyError>,
+) -> Result<(S, PublicKey), KeyError> {
+    let mut service = connect(name.clone()).await?;
+    let der = service.public_key().await?;
+    // Another curve or algorithm has other DER.
+    let public = PublicKey::from_der(&der, &name.0)
+        .map_err(|_| name.refused("it is not a P-256 key for signing (ECC_NIST_P256, EC P-256)"))?;
+    Ok((service, public))
+}
+
 /// Signs until nobody is left who could ask.
-async fn serve<S: Service>(name: &Named, service: &S, mut inbox: UnboundedReceiver<Job>) {
+async fn serve<S: Service>(
+    name: &Named,
+    mut service: Option<S>,
+    connect: &impl AsyncFn(Named) -> Result<S, KeyError>,
+    public: &PublicKey,
+    mut inbox: UnboundedReceiver<Job>,
+) {
     while let Some(Job { message, reply }) = inbox.recv().await {
+        let signing = async {
+            let connected = match service.take() {
+                Some(service) => service,
+                None => match connected(name, connect).await? {
+                    (service, now) if now == *public => service,
+                    (_, now) => {
+                        let (old, now) = (public.id(), now.id());
+                        return Err(
+                            name.refused(format!("its key was {old} and is {now}; see `evidenced keys rotate`"))
+                        );
+                    }
+                },
+            };
+            service.insert(connected).sign(&message).await
+        };
         // Whoever asked may have given up.
-        let _ = reply.send(patiently(name, service.sign(&message)).await);
+        let _ = reply.send(patiently(name, signing).await);
     }
 }
 

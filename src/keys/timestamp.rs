@@ -98,6 +98,11 @@ impl Authorities {
         answers
     }
 
+    /// Whether every stamp leads to an authority that the config trusts.
+    pub fn are_pinned(&self) -> bool {
+        self.anchors.is_some()
+    }
+
     async fn ask(&self, url: &Url, signature: &[u8]) -> Result<Stamped, String> {
         let text = |error: &dyn std::error::Error| chain(error);
         let query =

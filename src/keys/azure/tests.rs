@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, HttpClient, StatusCode, Transport};
 use azure_core::time::OffsetDateTime;
-use evidenced_seal::{PemSigner, PublicKey};
+use evidenced_seal::PemSigner;
 use serde_json::Value;
 
 use super::*;
@@ -100,8 +100,8 @@ fn open_at(bend: fn(&mut u16, &mut Value)) -> (Result<Arc<dyn Signer>, KeyError>
     let fake = Arc::new(Fake { key, bend, seen: Mutex::default() });
     let transport = Transport::new(Arc::clone(&fake) as Arc<dyn HttpClient>);
     let uri = KeyUri::parse(&format!("azurekv:{VAULT}/keys/evidence")).unwrap();
-    let signer = start(&uri, async move |name| {
-        let options = ClientOptions { transport: Some(transport), ..ClientOptions::default() };
+    let signer = start(&uri, None, async move |name: Named| {
+        let options = ClientOptions { transport: Some(transport.clone()), ..ClientOptions::default() };
         Vault::new(name, (VAULT.to_owned(), "evidence".to_owned(), None), Arc::new(Token), options)
     });
     (signer, public, fake)

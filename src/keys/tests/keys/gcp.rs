@@ -88,3 +88,23 @@ fn what_is_not_the_key_or_was_damaged_is_refused() {
     let Err(error) = open(&uri, &Settings::default()) else { panic!("opened") };
     assert!(matches!(error, KeyError::Away { .. }), "{error:?}");
 }
+
+#[test]
+fn a_known_key_opens_while_its_service_is_away() {
+    static AWAY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
+    let (server, key) = kms(|status, _| {
+        if AWAY.load(std::sync::atomic::Ordering::SeqCst) {
+            *status = 503;
+        }
+    });
+    let uri = KeyUri::parse(&format!("gcpkms:{NAME}?endpoint_url={}", server.url())).unwrap();
+    let settings = |known| Settings { known: Some(known), ..Settings::default() };
+    let signer = open(&uri, &settings(key.public_key().clone())).unwrap();
+    let (_, other) = kms(|_, _| ());
+    let stale = open(&uri, &settings(other.public_key().clone())).unwrap();
+    assert!(matches!(signer.sign(MESSAGE), Err(KeyError::Away { .. })));
+    AWAY.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert!(key.public_key().verify(MESSAGE, &signer.sign(MESSAGE).unwrap()));
+    let error = stale.sign(MESSAGE).unwrap_err();
+    assert!(error.to_string().contains("evidenced keys rotate"), "{error}");
+}

@@ -67,7 +67,7 @@ fn each_key(url: &str, digests_verify: bool) {
     expect(&uri("id"), 4096, "verifies: true");
     let arn = format!("awskms:{}?endpoint_url={url}", keys["arn"]);
     expect(&arn, 5000, if digests_verify { "verifies: true" } else { "verifies: false" });
-    expect(&uri("p384"), 100, "expected ECC_NIST_P256");
+    expect(&uri("p384"), 100, "ECC_NIST_P256");
     expect(&uri("encrypts"), 100, "refused: ");
     expect(&format!("awskms:alias/nothing?region=eu-central-1&endpoint_url={url}"), 1, "refused: ");
 }

@@ -59,7 +59,8 @@ impl Agent {
 
     fn push(&self, spool: &Spool) -> Result<(), SpoolError> {
         let (keys, clock) = (self.keys(), clock());
-        let pushed = spool.push(&self.remote(), &Pusher { clock: &clock, keys: &keys, signer: &self.key, stamper: None });
+        let pushed =
+            spool.push(&self.remote(), &Pusher { clock: &clock, keys: &keys, signer: &self.key, stamper: None });
         assert_eq!(pushed.refused, []);
         pushed.stopped.map_or(Ok(()), Err)
     }
@@ -123,7 +124,15 @@ impl Agent {
         let (runs, started, abandoned) = (of(EntryKind::Run), of(EntryKind::Started), of(EntryKind::Abandoned));
         let mut ended = [runs.clone(), abandoned].concat();
         ended.sort();
-        assert_eq!(ended, { let mut started = started; started.sort(); started }, "{what}: {entries:?}");
+        assert_eq!(
+            ended,
+            {
+                let mut started = started;
+                started.sort();
+                started
+            },
+            "{what}: {entries:?}"
+        );
         assert_eq!(ended.iter().collect::<BTreeSet<_>>().len(), ended.len(), "{what}: {entries:?}");
         for (run, envelope) in sealed {
             let run: RunId = run.parse().unwrap();

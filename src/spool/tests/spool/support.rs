@@ -10,8 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evidenced_model::manifest::LockMode;
 use evidenced_model::{
-    AgentId, Archive, ArchiveError, Clock, Digest, LogHead, Memory, Put, RunId, RunStatus, Sink as _, SinkError,
-    Window,
+    AgentId, Archive, ArchiveError, Clock, Digest, LogHead, Memory, Put, RunId, RunStatus, Sink as _, SinkError, Window,
 };
 use evidenced_seal::log::{EntryKind, LogStatement, entry_path};
 use evidenced_seal::write::sign_run;
@@ -111,7 +110,7 @@ impl Store for Faulty {
 
     async fn probe(&self, name: &str) -> Result<Probe, SinkError> {
         let path = format!("doctor/{name}");
-        Ok(Probe { path, overwrite_refused: true, locked_until: None, mode: LockMode::None })
+        Ok(Probe { path, delete_refused: false, overwrite_refused: true, locked_until: None, mode: LockMode::None })
     }
 }
 
