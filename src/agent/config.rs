@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::bytes::ByteSize;
 use crate::exit::{Ended, Exit};
 use crate::locate;
+use crate::sealing::SealConfig;
 use crate::storing::StoreConfig;
 
 /// Where a config is looked for when none is named.
@@ -61,14 +62,6 @@ impl Default for AgentConfig {
         let id = AgentId::parse("evidenced").expect("a constant");
         Self { id, state_dir: PathBuf::from("evidenced-state") }
     }
-}
-
-/// How evidence is signed.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SealConfig {
-    /// `file:/path/key.pem` (PKCS#8, readable by its owner only). Nothing: made on first use in the state folder.
-    pub key: Option<String>,
 }
 
 /// Checks.
@@ -254,12 +247,7 @@ impl Loaded {
         if let Some((service, _)) = self.config.limits.calls_per_second.iter().find(|(_, rate)| **rate == 0) {
             return Err(self.wrong(&["limits", "calls_per_second", service], "at least 1"));
         }
-        if let Some(key) = &self.config.seal.key
-            && !key.starts_with("file:")
-        {
-            let message = format!("{key:?} is not a key this version can use: expected file:/path/key.pem");
-            return Err(self.wrong(&["seal", "key"], &message));
-        }
+        self.config.seal.check().map_err(|(path, message)| self.wrong(&path, &message))?;
         self.config.store.check().map_err(|(member, message)| self.wrong(&member, &message))
     }
 }

@@ -124,7 +124,7 @@ impl Cycle<'_> {
         let stats = Arc::new(Stats::default());
         let context = OpenContext {
             run,
-            limits: Arc::new(Limits::new(self.limits())),
+            limits: Arc::new(Limits::new(limits(&self.loaded.config.limits))),
             stats: Arc::clone(&stats),
             clock: Arc::clone(&self.clock),
         };
@@ -190,14 +190,6 @@ impl Cycle<'_> {
             }
         }
         Ok(opened)
-    }
-
-    fn limits(&self) -> LimitsConfig {
-        let limits = &self.loaded.config.limits;
-        let mut config = LimitsConfig { concurrency: limits.concurrency, ..LimitsConfig::default() };
-        config.attempt_timeout = Duration::from_secs(limits.call_timeout_seconds);
-        config.calls_per_second.extend(limits.calls_per_second.clone());
-        config
     }
 
     /// Judges, maps, writes, signs, logs: no call to a cloud any more.
@@ -340,7 +332,7 @@ impl Cycle<'_> {
                 lock: lock.mode,
                 lock_days: lock.days,
                 store: lock.store.clone(),
-                timestamped: false,
+                timestamped: !self.loaded.config.seal.timestamp.urls.is_empty(),
             },
             binary: self.binary.clone(),
             clock: ClockCheck::default(),
@@ -366,6 +358,14 @@ struct Rest<'a> {
     principals: Vec<Principal>,
     excluded: Vec<manifest::Exclusion>,
     lock: Locked,
+}
+
+/// The limits of the config, as calls are held to them.
+pub(crate) fn limits(limits: &crate::config::LimitsConfig) -> LimitsConfig {
+    let mut config = LimitsConfig { concurrency: limits.concurrency, ..LimitsConfig::default() };
+    config.attempt_timeout = Duration::from_secs(limits.call_timeout_seconds);
+    config.calls_per_second.extend(limits.calls_per_second.clone());
+    config
 }
 
 /// Nothing was told by any operation of any collector.

@@ -16,6 +16,7 @@ use tokio::task::block_in_place;
 use crate::clock::new_run;
 use crate::config::Loaded;
 use crate::exit::{Ended, Exit};
+use crate::stamps::Stamps;
 use crate::state::State;
 
 /// So long the store may take to say how it locks.
@@ -27,8 +28,10 @@ pub(crate) struct Keeper<'a> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signer: &'a dyn Signer,
     pub(crate) spool: Spool,
+    /// The keys that sign or signed this agent's log.
+    keys: PublicKeys,
     /// Who stamps the time on sealed runs, if somebody does.
-    pub(crate) stamper: Option<&'a dyn Stamper>,
+    stamper: Option<&'a dyn Stamper>,
     remote: Remote,
     root: PathBuf,
     store: Arc<dyn Store>,
@@ -64,7 +67,13 @@ impl<'a> Keeper<'a> {
         let spool = Spool::open(&root, agent.clone(), location, limit)
             .map_err(|error| loaded.wrong(&["agent", "state_dir"], &error.to_string()))?;
         let remote = Remote::new(Arc::clone(&store), tokio::runtime::Handle::current());
-        Ok(Self { agent, clock, signer, spool, stamper: None, remote, root: state.root().to_owned(), store })
+        let keys = crate::sealing::known_keys(loaded, signer)?;
+        Ok(Self { agent, clock, signer, spool, keys, stamper: None, remote, root: state.root().to_owned(), store })
+    }
+
+    /// The same, with who stamps the time.
+    pub(crate) fn stamped_by(self, stamps: Option<&'a Stamps>) -> Self {
+        Self { stamper: stamps.map(|stamps| stamps as &dyn Stamper), ..self }
     }
 
     /// Where the store is.
@@ -74,7 +83,7 @@ impl<'a> Keeper<'a> {
 
     /// The keys that sign or signed this agent's log.
     pub(crate) fn keys(&self) -> PublicKeys {
-        PublicKeys::from(self.signer.public_key())
+        self.keys.clone()
     }
 
     /// Sends what waits, and says what came of it.

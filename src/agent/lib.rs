@@ -23,6 +23,8 @@ mod opened;
 mod plan;
 mod progress;
 mod reevaluate;
+mod sealing;
+mod stamps;
 mod state;
 mod stop;
 mod storing;

@@ -120,8 +120,7 @@ pub(crate) fn parse(loaded: &Loaded, uri: &str) -> Result<KeyUri, Ended> {
 pub(crate) fn known_keys(loaded: &Loaded, signer: &dyn Signer) -> Result<PublicKeys, Ended> {
     let mut keys = PublicKeys::from(signer.public_key());
     for path in &loaded.config.seal.former_keys {
-        let key =
-            PublicKey::open(path).map_err(|error| loaded.wrong(&["seal", "former_keys"], &error.to_string()))?;
+        let key = PublicKey::open(path).map_err(|error| loaded.wrong(&["seal", "former_keys"], &error.to_string()))?;
         keys.pin(key, Validity::default());
     }
     Ok(keys)

@@ -124,7 +124,9 @@ impl Stamper for Stamps {
                 seen.insert(Digest::of(envelope), Some(stamped.stamp));
                 Ok(vec![stamped.token])
             }
-            Err(error) if self.required => Err(format!("{error}; seal.timestamp.required keeps the run here until then")),
+            Err(error) if self.required => {
+                Err(format!("{error}; seal.timestamp.required keeps the run here until then"))
+            }
             Err(error) => {
                 tracing::warn!(%error, "the run is stored without a stamp for now");
                 seen.insert(Digest::of(envelope), None);

@@ -105,6 +105,11 @@ pub(crate) fn options_elsewhere(config: &Config) -> Options {
     Options { retention: None, kms_key: None, ..options(config) }
 }
 
+/// An application of Azure, with a secret, where the environment names one.
+pub(crate) fn azure_client() -> Option<AzureClient> {
+    azure_key().client
+}
+
 /// A key of an Azure storage account, where the environment has one as for Azure's own command line.
 fn azure_key() -> AzureKey {
     let read = |wanted: &str| {

@@ -8,4 +8,5 @@ mod deny_matrix;
 mod hostile;
 mod interrupt;
 mod refusals;
+mod seals;
 mod support;

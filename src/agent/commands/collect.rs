@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evidenced_model::Clock;
 use evidenced_report::Collected;
-use evidenced_seal::{PublicKey, Signer as _};
+use evidenced_seal::PublicKey;
 use evidenced_store::Store;
 
 use super::Context;
@@ -19,19 +19,24 @@ use crate::keeper::Keeper;
 use crate::lines::Lines;
 use crate::plan::Scoping;
 use crate::progress::Progress;
-use crate::state::{self, State};
+use crate::sealing;
+use crate::stamps::Stamps;
+use crate::state::State;
 use crate::stop::Stop;
+use crate::storing;
 
 pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     check_globs(context, &options.collectors)?;
     let store = store(&loaded)?;
     let state = State::open(&loaded)?;
-    let (signer, new) = state::signer(&loaded)?;
+    let (signer, new) = sealing::signer(&loaded)?;
     if new && !context.common.quiet {
         announce(&loaded, signer.public_key());
     }
     let runtime = runtime()?;
+    let stamps = Stamps::open(&loaded, runtime.handle())?;
+    let keys = sealing::known_keys(&loaded, &*signer)?;
     let stop = Arc::new(Stop::default());
     let progress = Arc::new(Progress::new(context.common.quiet));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -39,7 +44,8 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
         let cycle = Cycle {
             clouds: &context.clouds,
             binary: crate::binary::describe(),
-            keeper: Keeper::open(&loaded, &state, store, &signer, Arc::clone(&clock))?,
+            keeper: Keeper::open(&loaded, &state, Arc::clone(&store), &*signer, Arc::clone(&clock))?
+                .stamped_by(stamps.as_ref()),
             clock,
             loaded: &loaded,
             progress: Arc::clone(&progress),
@@ -52,12 +58,18 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
             stop: Arc::clone(&stop),
         };
         tokio::spawn(stop_on_signal(stop));
-        cycle.run().await
+        let outcome = cycle.run().await;
+        if let (Ok(_), Some(stamps)) = (&outcome, &stamps) {
+            stamps.catch_up(&store, &loaded.config.agent.id, &keys).await;
+        }
+        outcome
     });
     progress.done();
     // Collectors that were given up may still wait for an answer; nobody waits for them.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    let stamped = stamps.map(|stamps| stamps.of(&outcome.header.statement.digest));
+    outcome.report.stamped(stamped);
     let exit = exit(&outcome, options);
     if outcome.blind {
         let accounts = &outcome.header.manifest.accounts;
@@ -131,7 +143,8 @@ fn say_what_is_kept(outcome: &Outcome) -> bool {
 
 /// The configured store, for writing.
 pub(super) fn store(loaded: &Loaded) -> Result<Arc<dyn Store>, Ended> {
-    evidenced_store::open(&loaded.config.store.url).map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
+    evidenced_store::open(&loaded.config.store.url, &storing::options(&loaded.config))
+        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
 }
 
 /// A small runtime: the work between calls is done on few threads.
@@ -158,7 +171,7 @@ fn check_globs(context: &Context, globs: &[String]) -> Result<(), Ended> {
 }
 
 fn announce(loaded: &Loaded, key: &PublicKey) {
-    let (path, _) = state::key_path(loaded);
+    let path = loaded.config.agent.state_dir.join("key.pem");
     let _ = writeln!(
         std::io::stderr(),
         "made a signing key on first use: {} (mode 0600)\nits fingerprint, to be kept elsewhere: sha256:{}",

@@ -9,7 +9,7 @@ use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
-use crate::{catalogue, state};
+use crate::{catalogue, sealing};
 
 const TEMPLATE: &str = include_str!("../config.example.yaml");
 
@@ -36,7 +36,10 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
             let judge =
                 evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
             if loaded.config.seal.key.is_some() {
-                state::signer(&loaded)?;
+                sealing::signer(&loaded)?;
+            }
+            if sealing::authorities(&loaded)?.is_some() {
+                tracing::debug!("the timestamp authorities of the config can be asked");
             }
             let from = loaded.path.as_ref().map_or("built-in defaults".to_owned(), |path| path.display().to_string());
             lines.text(format!("{from}: fine"))?;

@@ -12,7 +12,9 @@ use crate::clock::SystemClock;
 use crate::exit::{Ended, Exit};
 use crate::keeper::{Keeper, spool_folder};
 use crate::lines::Lines;
-use crate::state::{self, State};
+use crate::sealing;
+use crate::stamps::Stamps;
+use crate::state::State;
 
 pub(crate) fn run(context: &Context, command: &SpoolCommand) -> Result<Exit, Ended> {
     match command {
@@ -52,10 +54,11 @@ fn push(context: &Context) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     let store = super::collect::store(&loaded)?;
     let state = State::open(&loaded)?;
-    let (signer, _) = state::signer(&loaded)?;
+    let (signer, _) = sealing::signer(&loaded)?;
     let runtime = super::collect::runtime()?;
+    let stamps = Stamps::open(&loaded, runtime.handle())?;
     let pushed = runtime.block_on(async {
-        let keeper = Keeper::open(&loaded, &state, store, &signer, Arc::new(SystemClock))?;
+        let keeper = Keeper::open(&loaded, &state, store, &*signer, Arc::new(SystemClock))?.stamped_by(stamps.as_ref());
         Ok(keeper.push())
     })?;
     print(context, &pushed)?;
