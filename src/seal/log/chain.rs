@@ -111,8 +111,12 @@ impl<'a> Log<'a> {
                 Some(end) => end.clone(),
                 None => self.find()?,
             };
-            if let Some(error) = self.not_ours(&end, signer) {
-                return Err(error);
+            if self.not_ours(&end, signer).is_some() {
+                // What is known of the end may be from before another key handed over to this one.
+                end = self.follow(end)?;
+                if let Some(error) = self.not_ours(&end, signer) {
+                    return Err(error);
+                }
             }
             let (draft, last) = match end.head {
                 None => (&Draft::new(EntryKind::Genesis, None), false),

@@ -90,6 +90,19 @@ fn a_key_that_handed_over_signs_nothing_more() {
 }
 
 #[test]
+fn an_end_that_is_known_from_before_a_rotation_is_no_obstacle() {
+    let mut world = World::new();
+    world.run(&company());
+    let before = world.log().head().unwrap().unwrap();
+    let old = rotated(&mut world);
+    let log = Log::new(&world.store, world.agent.clone(), pinned(&[&old, &world.signer]));
+    let mut log = log.resume_at(before).unwrap().unwrap();
+    let draft = Draft::new(EntryKind::Skipped, None);
+    log.append(&mut world.store.clone(), &world.signer, &draft, World::time(9)).unwrap();
+    assert_eq!(check(&world, pinned(&[&old])).problems, []);
+}
+
+#[test]
 fn only_a_believed_key_hands_over() {
     let world = World::new();
     world.append(&Draft::new(EntryKind::Skipped, None));
