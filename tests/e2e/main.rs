@@ -8,4 +8,5 @@ mod deny_matrix;
 mod hostile;
 mod interrupt;
 mod refusals;
+mod stores;
 mod support;
