@@ -20,7 +20,7 @@ pub trait Archive: Send + Sync {
         let mut bytes = Vec::new();
         file.take(limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| ArchiveError::Io { path: path.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| ArchiveError::reading(path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(ArchiveError::TooLarge { path: path.to_owned(), limit });
         }
@@ -111,6 +111,14 @@ pub enum SinkError {
 /// A stored file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
+    /// The store cannot be reached for now: worth trying again later.
+    #[error("{path} cannot be read now: {reason}")]
+    Away {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The disk or the network failed, or access was refused.
     #[error("{path} cannot be read: {reason}")]
     Io {
@@ -127,4 +135,15 @@ pub enum ArchiveError {
         /// The limit in bytes.
         limit: u64,
     },
+}
+
+impl ArchiveError {
+    /// An opened file could not be read to its end. A store in a cloud says `ConnectionAborted` of a line that broke.
+    pub fn reading(path: &str, error: &std::io::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::ConnectionAborted => Self::Away { path, reason },
+            _ => Self::Io { path, reason },
+        }
+    }
 }

@@ -89,7 +89,10 @@ impl SealError {
 
     /// Whether the store or the key service is away for now, so that trying again later can help.
     pub fn is_away(&self) -> bool {
-        matches!(self, Self::Sink(SinkError::Away { .. }) | Self::Key(KeyError::Away { .. }))
+        matches!(
+            self,
+            Self::Archive(ArchiveError::Away { .. }) | Self::Sink(SinkError::Away { .. }) | Self::Key(KeyError::Away { .. })
+        )
     }
 }
 

@@ -217,7 +217,7 @@ pub(crate) fn look(
                     Ok(0) => return Ok(Some(Found { digest: hasher.finish(), bytes: Vec::new() })),
                     Ok(count) => hasher.update(&buffer[..count]),
                     Err(error) => {
-                        return Err(ArchiveError::Io { path: path.to_owned(), reason: error.to_string() }.into());
+                        return Err(ArchiveError::reading(path, &error).into());
                     }
                 }
             }

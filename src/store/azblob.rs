@@ -96,7 +96,7 @@ impl Remote for Azblob {
             if_none_match: Some(Etag::from("*")),
             immutability_policy_expiry: hold.map(|hold| moment(hold.until)).transpose()?,
             immutability_policy_mode: hold.map(|hold| mode(hold.mode)),
-            partition_size: Some(WHOLE),
+            partition_size: NonZero::new(WHOLE.get() as u64),
             ..BlobClientUploadOptions::default()
         };
         let done = self.blob(key, None).await?.upload(bytes.into(), Some(options)).await;

@@ -9,4 +9,5 @@ mod hostile;
 mod interrupt;
 mod refusals;
 mod seals;
+mod stores;
 mod support;

@@ -40,6 +40,14 @@ impl Lister {
 
     /// One page of names with every version ("List Blobs" in Azure's reference).
     pub(super) async fn page(&self, prefix: &str, folders: bool, after: Option<&str>) -> Result<Page, Trouble> {
+        let mut request = Request::new(self.url(prefix, folders, after), Method::Get);
+        request.insert_header("x-ms-version", API);
+        let answer = self.pipeline.send(&Context::default(), &mut request, None).await;
+        let answer = answer.map_err(|error| trouble(&error, "Storage Blob Data Reader"))?;
+        parse(&answer.into_body())
+    }
+
+    fn url(&self, prefix: &str, folders: bool, after: Option<&str>) -> Url {
         let mut url = self.container.clone();
         let mut query = url.query_pairs_mut();
         query.append_pair("restype", "container").append_pair("comp", "list").append_pair("include", "versions");
@@ -51,11 +59,7 @@ impl Lister {
             query.append_pair("marker", marker);
         }
         drop(query);
-        let mut request = Request::new(url, Method::Get);
-        request.insert_header("x-ms-version", API);
-        let answer = self.pipeline.send(&Context::default(), &mut request, None).await;
-        let answer = answer.map_err(|error| trouble(&error, "Storage Blob Data Reader"))?;
-        parse(&answer.into_body())
+        url
     }
 }
 

@@ -12,7 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use evidenced_model::Clock;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jiff::tz::TimeZone;
 use sha2::Sha256;
 
 /// Signs each attempt of a request.
@@ -44,7 +43,7 @@ impl fmt::Debug for SharedKey {
 #[async_trait]
 impl Policy for SharedKey {
     async fn send(&self, ctx: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
-        let now = self.clock.now().to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let now = self.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         request.insert_header("x-ms-date", now);
         if let Some(authorization) = self.authorization(request) {
             request.insert_header("authorization", authorization);

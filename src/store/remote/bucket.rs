@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::history::{Histories, History};
-use super::prove::days_from;
 use super::read::Reader;
 use super::retry::{patience, retry};
 use super::runtime::Runtime;
+use super::prove::days_from;
 use super::{Got, Hold, Remote, Shown, Trouble};
 use crate::{Lock, Options, Probe, Retention, Store, StoreError, valid_path};
 
@@ -111,7 +111,7 @@ impl Archive for Bucket {
         let path = path.to_owned();
         let reader = self.wait(|shared| async move {
             let opened = shared.open(&path).await;
-            opened.map_err(|trouble| ArchiveError::Io { path, reason: trouble.reason() })
+            opened.map_err(|trouble| unread(&path, trouble))
         })?;
         Ok(reader.map(|reader| Box::new(reader) as Box<dyn Read + Send>))
     }
@@ -120,7 +120,7 @@ impl Archive for Bucket {
         let folder = folder.trim_end_matches('/').to_owned();
         self.wait(|shared| async move {
             let listed = shared.list(&folder).await;
-            listed.map_err(|trouble| ArchiveError::Io { path: folder, reason: trouble.reason() })
+            listed.map_err(|trouble| unread(&folder, trouble))
         })
     }
 
@@ -128,18 +128,22 @@ impl Archive for Bucket {
         self.0.location.clone()
     }
 
-    fn original(&self, path: &str, limit: u64, valid: &dyn Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let io = |reason: String| ArchiveError::Io { path: path.to_owned(), reason };
+    fn original(
+        &self,
+        path: &str,
+        limit: u64,
+        valid: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, ArchiveError> {
         let asked = path.to_owned();
         let history = self.wait(|shared| async move { shared.history(&asked).await });
-        let history = history.map_err(|trouble| io(trouble.reason()))?;
+        let history = history.map_err(|trouble| unread(path, trouble))?;
         let mut oldest = None;
         for version in history.versions.into_iter().take(MOST_VERSIONS) {
             let asked = path.to_owned();
             let reader = self.wait(|shared| async move { shared.open_version(&asked, version).await });
-            let Some(reader) = reader.map_err(|trouble| io(trouble.reason()))? else { continue };
+            let Some(reader) = reader.map_err(|trouble| unread(path, trouble))? else { continue };
             let mut bytes = Vec::new();
-            reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| io(error.to_string()))?;
+            reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| ArchiveError::reading(path, &error))?;
             if bytes.len() as u64 > limit {
                 continue;
             }
@@ -191,8 +195,11 @@ impl Shared {
     /// What a write of these bytes comes to, as there is an object of that name.
     async fn compare(&self, path: &str, key: &str, bytes: &Bytes) -> Result<Put, Trouble> {
         match self.remote.get(key, None, 0).await? {
-            Got::Found(body, _) if equal(body, bytes).await? => return Ok(Put::AlreadyThere),
-            Got::Found(..) => {}
+            Got::Found(body, _) => {
+                if equal(body, bytes).await? {
+                    return Ok(Put::AlreadyThere);
+                }
+            }
             Got::Missing | Got::Hidden => return Err(Trouble::Away("somebody else is just writing it".to_owned())),
         }
         // Somebody may have written over what we had written.
@@ -359,6 +366,15 @@ async fn equal(mut body: Box<dyn super::Body>, bytes: &Bytes) -> Result<bool, Tr
         }
     }
     Ok(rest.is_empty())
+}
+
+/// What a read's trouble is to whoever reads.
+fn unread(path: &str, trouble: Trouble) -> ArchiveError {
+    let path = path.to_owned();
+    match trouble {
+        Trouble::Away(reason) => ArchiveError::Away { path, reason },
+        trouble => ArchiveError::Io { path, reason: trouble.reason() },
+    }
 }
 
 /// What a write's trouble is to whoever writes.

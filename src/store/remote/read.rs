@@ -15,7 +15,7 @@ const AHEAD: usize = 4;
 
 /// An object that is being read.
 pub(crate) struct Reader {
-    pieces: Receiver<Result<Bytes, String>>,
+    pieces: Receiver<Result<Bytes, Trouble>>,
     piece: Bytes,
     ended: bool,
 }
@@ -33,7 +33,7 @@ impl Reader {
         let (sender, pieces) = channel(AHEAD);
         runtime.spawn(async move {
             if let Err(trouble) = feed(&*remote, &key, version.as_deref(), timeout, body, &sender).await {
-                let _ = sender.send(Err(trouble.reason())).await;
+                let _ = sender.send(Err(trouble)).await;
             }
         });
         Self { pieces, piece: Bytes::new(), ended: false }
@@ -49,7 +49,10 @@ impl Read for Reader {
                     self.ended = piece.is_empty();
                     self.piece = piece;
                 }
-                Some(Err(reason)) => return Err(std::io::Error::other(reason)),
+                Some(Err(Trouble::Away(reason))) => {
+                    return Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, reason));
+                }
+                Some(Err(trouble)) => return Err(std::io::Error::other(trouble.reason())),
                 None => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             }
         }
@@ -66,7 +69,7 @@ async fn feed(
     version: Option<&str>,
     timeout: Duration,
     mut body: Box<dyn Body>,
-    sender: &Sender<Result<Bytes, String>>,
+    sender: &Sender<Result<Bytes, Trouble>>,
 ) -> Result<(), Trouble> {
     let mut at = 0;
     let mut attempt = 0;

@@ -26,10 +26,11 @@ impl Runtime {
     }
 
     /// Drives a future to its end from any other runtime.
-    pub(crate) fn run<T: Send + 'static>(
-        &self,
-        future: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> + Send + use<T, '_> {
+    pub(crate) fn run<T, F>(&self, future: F) -> impl Future<Output = T> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
         let task = self.0.as_ref().map(|threads| threads.spawn(future));
         async {
             match task {

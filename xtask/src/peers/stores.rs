@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::Server;
-use crate::venv::{Venv, workspace};
+use crate::venv::{Venv, run, workspace};
 use crate::{http, installed};
 
 /// ministack, an emulator of AWS whose Object Lock really locks. It believes any credentials.
@@ -81,6 +81,14 @@ impl Azurite {
         command.args(["--blobHost", "127.0.0.1", "--blobPort", "{port}"]);
         command.env("AZURITE_ACCOUNTS", format!("{}:{key}", Self::ACCOUNT));
         Ok(Self { server: Server::start(command)? })
+    }
+
+    /// Makes a container.
+    pub fn container(&self, name: &str, key: &str) -> Result<()> {
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(workspace().join("tests/peers/azurite_container.py"));
+        command.args([&self.server.port.to_string(), Self::ACCOUNT, name]).env("AZURITE_KEY", key);
+        run(&mut command, "make a container in azurite")
     }
 
     /// Its endpoint, with the account in its path.

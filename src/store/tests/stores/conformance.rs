@@ -1,9 +1,10 @@
 //! The one suite, over every store.
 
 use evidenced_store::conformance::suite;
-use xtask::{Ministack, S3sFs};
+use evidenced_store::{AzureKey, Options};
+use xtask::{Azurite, FakeGcs, Ministack, S3sFs};
 
-use crate::support::{Insider, moto, open, options, target};
+use crate::support::{Insider, account_key, azurite, moto, open, options, target};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_on_moto() {
@@ -35,4 +36,23 @@ async fn s3_on_s3s_fs_which_checks_signatures() {
     let refused = open("s3://evidence/prefix", &options).put("v1/x", b"x".to_vec()).await.unwrap_err().to_string();
     assert!(refused.contains("credentials"), "{refused}");
     assert!(!refused.contains("another"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn azblob_on_azurite() {
+    let (azurite, options) = azurite();
+    let url = format!("azblob://{}/evidence/some/prefix", Azurite::ACCOUNT);
+    suite(&*open(&url, &options)).await;
+
+    let azure = AzureKey { account_key: Some(account_key() + "AA=="), ..AzureKey::default() };
+    let refused = open(&url, &Options { azure, ..options }).put("v1/x", b"x".to_vec()).await.unwrap_err().to_string();
+    assert!(refused.contains("not this account's") || refused.contains("not base64"), "{refused}");
+    drop(azurite);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gcs_on_fake_gcs_server() {
+    let server = FakeGcs::start(target()).unwrap();
+    server.bucket("evidence", "").unwrap();
+    suite(&*open("gs://evidence/some/prefix", &options(&server.url()))).await;
 }

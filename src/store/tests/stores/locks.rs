@@ -2,10 +2,10 @@
 
 use evidenced_model::manifest::LockMode;
 use evidenced_model::{Clock as _, Put, SinkError};
-use evidenced_store::{GRACE_DAYS, Lock};
-use xtask::{Ministack, S3sFs};
+use evidenced_store::{GRACE_DAYS, Lock, Options, Retention};
+use xtask::{Azurite, FakeGcs, Ministack, S3sFs};
 
-use crate::support::{Insider, Now, locked, moto, open, options, target};
+use crate::support::{Insider, Now, azurite, locked, moto, open, options, target};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compliance_lock_keeps_every_version() {
@@ -100,4 +100,29 @@ async fn what_a_bucket_locks_by_itself_is_told() {
     put.object_lock_configuration(configuration).send().await.unwrap();
     let lock = open("s3://evidence", &options(&ministack.url())).lock().await.unwrap();
     assert_eq!(lock, Lock { days: Some(7), mode: LockMode::Governance, store: "s3" });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_without_a_lock_is_an_error_at_the_start() {
+    let (_azurite, options) = azurite();
+    let url = format!("azblob://{}/evidence", Azurite::ACCOUNT);
+    let retention = Some(Retention { mode: LockMode::Compliance, days: 30 });
+    let store = open(&url, &Options { retention, ..options.clone() });
+    for refused in [store.lock().await.unwrap_err(), store.put("v1/x", b"x".to_vec()).await.unwrap_err()] {
+        let SinkError::Refused { reason, .. } = refused else { panic!("{refused}") };
+        assert!(reason.contains("no version-level immutability") && reason.contains("docs/stores.md"), "{reason}");
+    }
+    let store = open(&url, &options);
+    assert_eq!(store.lock().await, Ok(Lock { days: None, mode: LockMode::None, store: "azblob" }));
+    let probe = store.probe("first").await.unwrap();
+    assert!(probe.overwrite_refused && !probe.delete_refused && probe.locked_until.is_none(), "{probe:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_of_objects_in_a_google_bucket_is_asked_for_and_read_back() {
+    let server = FakeGcs::start(target()).unwrap();
+    server.bucket("evidence", "").unwrap();
+    let store = open("gs://evidence/prod", &locked(&server.url(), LockMode::Compliance, 30));
+    let put = store.put("v1/objects/ab/x.bin", b"one".to_vec()).await;
+    println!("{put:?} {:?}", store.lock().await);
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::ObjectLockEnabled;
 use evidenced_model::manifest::LockMode;
-use evidenced_model::{Archive, Clock, Remark};
-use evidenced_store::{AwsKey, Options, Retention, Store};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use evidenced_model::{Archive, Clock, Digest, Remark};
+use evidenced_store::{AwsKey, AzureKey, Options, Retention, Store};
 use xtask::venv::Venv;
-use xtask::{Moto, S3sFs};
+use xtask::{Azurite, Moto, S3sFs};
 
 /// Where cargo builds, and test peers stand.
 pub(crate) fn target() -> &'static Path {
@@ -40,6 +42,21 @@ pub(crate) fn options(endpoint: &str) -> Options {
 /// The same with a lock of so many days.
 pub(crate) fn locked(endpoint: &str, mode: LockMode, days: u32) -> Options {
     Options { retention: Some(Retention { mode, days }), ..options(endpoint) }
+}
+
+/// A key for an account, made anew.
+pub(crate) fn account_key() -> String {
+    STANDARD.encode(Digest::of(format!("{} {}", std::process::id(), Now.now()).as_bytes()).as_bytes())
+}
+
+/// An Azurite with a container `evidence`, and options for it.
+pub(crate) fn azurite() -> (Azurite, Options) {
+    let key = account_key();
+    let azurite = Azurite::start(target(), &key).unwrap();
+    azurite.container("evidence", &key).unwrap();
+    let azure = AzureKey { account_key: Some(key), ..AzureKey::default() };
+    let options = Options { azure, ..options(&azurite.url()) };
+    (azurite, options)
 }
 
 /// A store.
