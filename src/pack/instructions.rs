@@ -27,7 +27,8 @@ pub fn instructions(facts: &Facts<'_>) -> String {
     for line in *assurance {
         let _ = writeln!(out, "  - {line}");
     }
-    let moment = |moment: Option<jiff::Timestamp>, open: &str| moment.map_or_else(|| open.to_owned(), |m| m.to_string());
+    let moment =
+        |moment: Option<jiff::Timestamp>, open: &str| moment.map_or_else(|| open.to_owned(), |m| m.to_string());
     let _ = write!(
         out,
         "\nWhat is in it\n\n  {} runs that began from {} until before {}.\n",

@@ -51,9 +51,11 @@ impl MaskKey {
                 | "because" => value.clone(),
                 // The names of fields are declared; their values are not.
                 "fields" | "observed" => match value {
-                    Value::Object(fields) => {
-                        fields.iter().map(|(name, value)| (name.clone(), self.value(value))).collect::<Map<_, _>>().into()
-                    }
+                    Value::Object(fields) => fields
+                        .iter()
+                        .map(|(name, value)| (name.clone(), self.value(value)))
+                        .collect::<Map<_, _>>()
+                        .into(),
                     other => self.value(other),
                 },
                 "scope" => self.scope(value),
@@ -70,14 +72,18 @@ impl MaskKey {
     }
 
     fn rests_on(&self, list: &Value) -> Value {
-        let one = |other: &Value| {
-            json!({"id": self.value(&other["id"]), "kind": other["kind"], "scope": self.scope(&other["scope"])})
-        };
+        let one = |other: &Value| json!({"id": self.value(&other["id"]), "kind": other["kind"], "scope": self.scope(&other["scope"])});
         list.as_array().map(|list| list.iter().map(one).collect()).unwrap_or_default()
     }
 
     /// The withheld lines of a chunk, masked, each with its number in the chunk.
-    pub(crate) fn render(&self, redactor: &Redactor, lines: &[u8], all: bool, file: &str) -> Result<Vec<u8>, SealError> {
+    pub(crate) fn render(
+        &self,
+        redactor: &Redactor,
+        lines: &[u8],
+        all: bool,
+        file: &str,
+    ) -> Result<Vec<u8>, SealError> {
         let mut out = Vec::new();
         for (number, line) in (1_u64..).zip(lines.split_inclusive(|byte| *byte == b'\n')) {
             if !all && redactor.line(line, file)?.is_none() {

@@ -285,13 +285,7 @@ impl<'a> Plan<'a> {
     }
 
     /// What becomes of the chunks of a kind in a place; of what is withheld as a whole, only masked renderings.
-    fn group(
-        &self,
-        account: &str,
-        group: &Entry,
-        inventory: bool,
-        decided: &mut Decided,
-    ) -> Result<Below, PackError> {
+    fn group(&self, account: &str, group: &Entry, inventory: bool, decided: &mut Decided) -> Result<Below, PackError> {
         let rules = &self.redactor.rules;
         let (region, kind) = group.name.split_once('/').unwrap_or_default();
         let scope = scope(account, region);

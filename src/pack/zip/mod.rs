@@ -134,3 +134,52 @@ impl Fields<'_> {
         self.at += 4;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Read as _};
+
+    use evidenced_model::Archive as _;
+
+    use super::*;
+
+    #[test]
+    fn more_files_than_a_small_zip_can_count() {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes);
+        for number in 0..70_000 {
+            writer.file(&format!("v1/{number:06}"), b"x").unwrap();
+        }
+        writer.finish().unwrap();
+        let ours = Zip::new(Box::new(Cursor::new(bytes.clone())), "test".to_owned()).unwrap();
+        assert_eq!(ours.names().count(), 70_000);
+        assert_eq!(ours.read("v1/069999", 1).unwrap(), Some(b"x".to_vec()));
+        let mut theirs = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(theirs.len(), 70_000);
+        let mut text = String::new();
+        theirs.by_name("v1/069999").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "x");
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes);
+        for name in ["v1/a", "v1/a-b", "v1/a/b"] {
+            writer.file(name, b"x").unwrap();
+        }
+        writer.finish().unwrap();
+        let error = Zip::new(Box::new(Cursor::new(bytes)), "test".to_owned()).err().unwrap();
+        assert!(error.to_string().contains("\"v1/a\" is a file and a folder"), "{error}");
+    }
+
+    #[test]
+    fn a_place_behind_four_gibibytes_has_an_extra_field() {
+        for offset in [0, u64::from(u32::MAX) - 1, u64::from(u32::MAX), 1 << 40] {
+            let place = Place { crc: 7, offset, size: 9 };
+            let mut header = &central(&place, "v1/x")[..];
+            assert_eq!(read::entry(&mut header).unwrap(), ("v1/x".to_owned(), place));
+            assert!(header.is_empty());
+        }
+    }
+}

@@ -27,7 +27,8 @@ impl Zip {
     /// Opens a file and checks its directory.
     pub fn open(path: &Path) -> Result<Self, PackError> {
         let location = path.display().to_string();
-        let file = File::open(path).map_err(|error| PackError::Zip { path: location.clone(), what: error.to_string() })?;
+        let file =
+            File::open(path).map_err(|error| PackError::Zip { path: location.clone(), what: error.to_string() })?;
         Self::new(Box::new(file), location)
     }
 
@@ -48,8 +49,8 @@ impl Zip {
 impl Archive for Zip {
     fn open(&self, path: &str) -> Result<Option<Box<dyn Read + Send>>, ArchiveError> {
         let Some((name, place)) = self.places.get_key_value(path) else { return Ok(None) };
-        let mut reader =
-            Part { file: Arc::clone(&self.file), at: place.offset }.take(LOCAL_LEN + name.len() as u64 + u64::from(place.size));
+        let mut reader = Part { file: Arc::clone(&self.file), at: place.offset }
+            .take(LOCAL_LEN + name.len() as u64 + u64::from(place.size));
         let io = |reason: String| ArchiveError::Io { path: path.to_owned(), reason };
         let mut header = vec![0; local(place, name).len() + name.len()];
         reader.read_exact(&mut header).map_err(|error| io(error.to_string()))?;
@@ -141,7 +142,7 @@ fn find_directory(file: &mut dyn Source, length: u64) -> io::Result<(u64, u64, u
 }
 
 /// The next entry of the directory.
-fn entry(reader: &mut dyn Read) -> io::Result<(String, Place)> {
+pub(super) fn entry(reader: &mut dyn Read) -> io::Result<(String, Place)> {
     let mut header = [0; CENTRAL_LEN];
     reader.read_exact(&mut header)?;
     let mut name = vec![0; usize::from(u16_at(&header, 28))];

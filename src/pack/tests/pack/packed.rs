@@ -11,8 +11,6 @@ use serde_json::json;
 
 use crate::support::{World, company};
 
-pub(crate) const HOUR: i64 = 3600;
-
 /// Five runs, one an hour; some buckets carry a tag, and one changes.
 pub(crate) fn world() -> World {
     let mut world = World::new();
@@ -38,11 +36,7 @@ pub(crate) fn request<'w>(world: &'w World, keys: &'w PublicKeys, withhold: &[&s
         keys,
         from: moment(1),
         until: moment(4),
-        rules: Rules {
-            kept: None,
-            rules: withhold.iter().map(|rule| rule.parse().unwrap()).collect(),
-            whole: false,
-        },
+        rules: Rules { kept: None, rules: withhold.iter().map(|rule| rule.parse().unwrap()).collect(), whole: false },
         mask: None,
     }
 }

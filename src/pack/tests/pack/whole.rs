@@ -48,7 +48,14 @@ fn sums_and_instructions_are_about_what_is_there() {
     let readme = String::from_utf8(files["README.txt"].clone()).unwrap();
     let head = world.log().head().unwrap().unwrap().to_string();
     let key = keys.iter().next().unwrap().id().to_string();
-    for part in ["How far it can be trusted\n\n  - The key is a file.", &head, &key, "proves nothing", "3 runs", "Nothing of these runs is withheld"] {
+    for part in [
+        "How far it can be trusted\n\n  - The key is a file.",
+        &head,
+        &key,
+        "proves nothing",
+        "3 runs",
+        "Nothing of these runs is withheld",
+    ] {
         assert!(readme.contains(part), "{part}: {readme}");
     }
     assert!(readme.find("How far").unwrap() < 60, "on its first page");
