@@ -202,7 +202,7 @@ struct Checker<'a> {
     places: Memo<Counted>,
     /// The findings that stored controls rest on.
     controls: Memo<Option<Digest>>,
-    /// Documents that were checked.
+    /// Documents that were checked, and objects that were counted as withheld.
     documents: Memo<()>,
 }
 
@@ -242,13 +242,22 @@ enum Seen<T> {
     Withheld,
 }
 
+impl<T> Seen<T> {
+    fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    fn is_withheld(&self) -> bool {
+        matches!(self, Self::Withheld)
+    }
+}
+
 impl<T: Default> Seen<T> {
-    /// What is there of it, and whether it is withheld.
-    fn or_nothing(self) -> (T, bool) {
+    /// What is there of it.
+    fn or_nothing(self) -> T {
         match self {
-            Self::Here(value) => (value, false),
-            Self::Wrong => (T::default(), false),
-            Self::Withheld => (T::default(), true),
+            Self::Here(value) => value,
+            Self::Wrong | Self::Withheld => T::default(),
         }
     }
 }
@@ -282,8 +291,13 @@ impl<'a> Checker<'a> {
         self.report.notes.push(Problem { file: file.into(), what: what.into() });
     }
 
-    /// Counts what a pack does not show.
-    fn withhold(&mut self, what: &str, objects: u64, lines: u64) {
+    /// Counts what a pack does not show of an object; once, however often it is met.
+    fn withhold(&mut self, digest: &Digest, what: &str, objects: u64, lines: u64) {
+        let seen = memo::key(&[b"withheld", digest.as_bytes()]);
+        if self.documents.get(seen).is_some() {
+            return;
+        }
+        self.documents.insert(seen, ());
         let withheld = &mut self.report.withheld;
         withheld.objects += objects;
         withheld.lines += lines;

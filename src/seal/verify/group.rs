@@ -66,11 +66,12 @@ fn side(
     place: &Place<'_>,
 ) -> Result<(Vec<Placed>, bool), SealError> {
     let Some(entry) = tree else { return Ok((Vec::new(), false)) };
-    let (tree, hidden) = checker.tree(entry, account)?.or_nothing();
+    let tree = checker.tree(entry, account)?;
+    let hidden = tree.is_withheld();
     if hidden {
-        checker.withhold(place.kind, 1, entry.count);
+        checker.withhold(&entry.digest, place.kind, 1, entry.count);
     }
-    Ok((chunks(checker, entry, tree), hidden))
+    Ok((chunks(checker, entry, tree.or_nothing()), hidden))
 }
 
 /// Account, region and kind of a group.
@@ -294,13 +295,13 @@ fn check_chunk(
             if let Err(what) = read {
                 checker.problem(lines_path(&entry.digest), what);
             }
-            checker.withhold(place.kind, 0, hidden);
+            checker.withhold(&entry.digest, place.kind, 0, hidden);
             counted.verdicts.add(&lines.verdicts);
             counted.hidden_findings += if inventory { 0 } else { hidden };
             return Ok(Ids { ids: lines.ids, all: false });
         }
         Seen::Here(Shown::Nothing) | Seen::Withheld => {
-            checker.withhold(place.kind, 1, entry.count);
+            checker.withhold(&entry.digest, place.kind, 1, entry.count);
             counted.hidden_findings += if inventory { 0 } else { entry.count };
             return Ok(Ids { ids: Vec::new(), all: false });
         }

@@ -135,7 +135,7 @@ fn document<T: DeserializeOwned>(
         Seen::Here(content) => content,
         Seen::Wrong => return Ok(None),
         Seen::Withheld => {
-            checker.withhold(name, 1, 0);
+            checker.withhold(&digest, name, 1, 0);
             return Ok(None);
         }
     };
@@ -207,14 +207,14 @@ fn count_trees(
     let before = checker.report.problems.len();
     let mut counted = Counted::default();
     let mut root = |name: &str| {
-        let (tree, withheld) = checker.root(&subjects[name], file)?.or_nothing();
-        if withheld {
+        let tree = checker.root(&subjects[name], file)?;
+        if tree.is_withheld() {
             checker.problem(
                 whole_path(&subjects[name]),
                 format!("it withholds the root of the {name}, which no pack does"),
             );
         }
-        Ok::<_, SealError>(tree)
+        Ok::<_, SealError>(tree.or_nothing())
     };
     let (inventory, findings, coverage) =
         (root(subject::INVENTORY)?, root(subject::FINDINGS)?, root(subject::COVERAGE)?);
@@ -249,22 +249,24 @@ fn check_account(checker: &mut Checker<'_>, account: &Pair, cover: Option<&Entry
     let before = checker.report.problems.len();
     let mut counted = Counted::default();
     let mut read = |entry: &Option<Entry>| match entry {
-        Some(entry) => checker.tree(entry, "the root").map(Seen::or_nothing),
-        None => Ok((Tree::default(), false)),
+        Some(entry) => checker.tree(entry, "the root"),
+        None => Ok(Seen::Here(Tree::default())),
     };
-    let (inventory, inventory_hidden) = read(&account.inventory)?;
-    let (findings, findings_hidden) = read(&account.findings)?;
+    let (inventory, findings) = (read(&account.inventory)?, read(&account.findings)?);
     let label = format!("account {}", account.name);
-    for entry in account.inventory.iter().filter(|_| inventory_hidden) {
-        checker.withhold(&label, 1, entry.count);
+    for entry in account.inventory.iter().filter(|_| inventory.is_withheld()) {
+        checker.withhold(&entry.digest, &label, 1, entry.count);
     }
-    for entry in account.findings.iter().filter(|_| findings_hidden) {
-        checker.withhold(&label, 1, entry.count);
+    for entry in account.findings.iter().filter(|_| findings.is_withheld()) {
+        checker.withhold(&entry.digest, &label, 1, entry.count);
         counted.hidden_findings += entry.count;
     }
-    counted.add(&group::check_groups(checker, &account.name, &inventory, &findings, inventory_hidden)?);
+    // What could not be read was told; nothing is held against it.
+    let known = inventory.is_here();
+    let (inventory, findings) = (inventory.or_nothing(), findings.or_nothing());
+    counted.add(&group::check_groups(checker, &account.name, &inventory, &findings, !known)?);
     if let Some(cover) = cover {
-        check_coverage(checker, cover, (!inventory_hidden).then_some(&inventory), &mut counted)?;
+        check_coverage(checker, cover, known.then_some(&inventory), &mut counted)?;
     }
     counted.broken = checker.report.problems.len() > before;
     checker.places.insert(seen, counted);
@@ -283,7 +285,7 @@ fn check_coverage(
         Seen::Here(content) => content,
         Seen::Wrong => return Ok(()),
         Seen::Withheld => {
-            checker.withhold(subject::COVERAGE, 1, 0);
+            checker.withhold(&cover.digest, subject::COVERAGE, 1, 0);
             counted.hidden_coverage += 1;
             return Ok(());
         }
