@@ -55,7 +55,12 @@ pub fn token_path(run_path: &str, token: &[u8]) -> String {
 pub fn tokens(archive: &dyn Archive, run_path: &str) -> Result<Vec<String>, SealError> {
     let folder = folder_of(run_path);
     let names = archive.list(folder)?;
-    Ok(names.iter().filter(|name| name.ends_with(EXTENSION)).map(|name| format!("{folder}{name}")).collect())
+    Ok(names.iter().filter(|name| is_token(name)).map(|name| format!("{folder}{name}")).collect())
+}
+
+/// Whether a file beside a run's statement is meant to be a token.
+pub(crate) fn is_token(name: &str) -> bool {
+    name.ends_with(EXTENSION)
 }
 
 const EXTENSION: &str = ".tsr";

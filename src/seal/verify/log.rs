@@ -10,7 +10,7 @@ use super::trust::Trust;
 use crate::log::{EntryKind, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
 use crate::select::RunRef;
 use crate::statement::{Statement, Subject, run_path};
-use crate::{PublicKey, PublicKeys, SealError};
+use crate::{PublicKey, PublicKeys, SealError, timestamp};
 
 /// What the log says.
 pub(super) struct LogFacts {
@@ -319,7 +319,7 @@ impl<'w> Walk<'w> {
                 let path = format!("{folder}{name}");
                 if name.ends_with('/') {
                     folders.push(path);
-                } else if name.ends_with(".tsr") {
+                } else if timestamp::is_token(&name) {
                     tokens.entry(format!("{folder}run.dsse.json")).or_default().push(path);
                 } else if name == "run.dsse.json" && !named.contains(path.as_str()) {
                     self.stray(checker, &path);

@@ -97,17 +97,16 @@ impl Trust {
         let one = |key: &PublicKey| {
             let id = key.id();
             let facts = self.facts.get(&id).cloned().unwrap_or_default();
-            let mut why = match facts.handed {
+            let first = match facts.handed {
                 None => format!("pinned, {}", self.keys.validity(&id).unwrap_or_default()),
                 Some((index, by)) => format!("key {by} handed over to it in entry {index}"),
             };
-            if let Some(index) = facts.retired {
-                why.push_str(&format!("; it handed over to another in entry {index}"));
-            }
-            if let Some((index, since)) = facts.revoked {
+            let retired = facts.retired.map(|index| format!("it handed over to another in entry {index}"));
+            let revoked = facts.revoked.map(|(index, since)| {
                 let since = since.map_or_else(String::new, |since| format!(", since {since}"));
-                why.push_str(&format!("; revoked in entry {index}{since}"));
-            }
+                format!("revoked in entry {index}{since}")
+            });
+            let why = [Some(first), retired, revoked].into_iter().flatten().collect::<Vec<_>>().join("; ");
             BelievedKey { agent: agent.clone(), entries: facts.entries.len() as u64, id, why }
         };
         self.keys.iter().map(one).collect()
