@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::KeyUri;
 
 /// The longest that one signature may take, retries included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A key service, for one key.
 pub(crate) trait Service {
@@ -27,10 +27,12 @@ pub(crate) trait Service {
 pub(crate) struct Named(String);
 
 impl Named {
+    #[expect(clippy::needless_pass_by_value, reason = "a text, or an error that ends here")]
     pub(crate) fn away(&self, reason: impl ToString) -> KeyError {
         KeyError::Away { key: self.0.clone(), reason: reason.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a text, or an error that ends here")]
     pub(crate) fn refused(&self, reason: impl ToString) -> KeyError {
         KeyError::Refused { key: self.0.clone(), reason: reason.to_string() }
     }

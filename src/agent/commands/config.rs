@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use evidenced_keys::KeyUri;
 use serde_json::json;
 
 use super::Context;
@@ -35,12 +36,11 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
             };
             let judge =
                 evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
-            if loaded.config.seal.key.is_some() {
+            // A key in a service is asked for by `doctor`; nothing is called here.
+            if let (KeyUri::File(_), false) = sealing::key_uri(&loaded)? {
                 sealing::signer(&loaded)?;
             }
-            if sealing::authorities(&loaded)?.is_some() {
-                tracing::debug!("the timestamp authorities of the config can be asked");
-            }
+            sealing::authorities(&loaded)?;
             let from = loaded.path.as_ref().map_or("built-in defaults".to_owned(), |path| path.display().to_string());
             lines.text(format!("{from}: fine"))?;
             for waiting in judge.undeclared() {

@@ -7,6 +7,7 @@ use evidenced_model::manifest::LockMode;
 use evidenced_model::{Clock, Provider};
 use evidenced_seal::timestamp::Stamp;
 use evidenced_seal::{KeyError, Signer};
+use evidenced_store::Probe;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,6 +18,7 @@ use crate::config::Loaded;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 use crate::sealing;
+use crate::storing::{RetentionConfig, RetentionMode};
 
 /// Beyond this many seconds our clock differs from others' worth mentioning.
 const SKEW: i64 = 5;
@@ -125,37 +127,15 @@ impl Doctor<'_> {
 
     /// The store takes a tiny new file, refuses another over it, and locks it if that is asked for.
     async fn store(&mut self, loaded: &Loaded) -> Result<(), Ended> {
-        let failed = |what: String, remedy: &str| Part::new("store", State::Failed, what, remedy);
         let part = match super::collect::store(loaded) {
-            Err(error) => failed(error.message, "see store.url"),
+            Err(error) => Part::new("store", State::Failed, error.message, "see store.url"),
             Ok(store) => {
                 let location = store.archive().location();
                 match store.probe(&new_run(&SystemClock).to_string()).await {
+                    Ok(probe) => probed(&location, &probe, loaded.config.store.retention),
                     Err(error) => {
-                        failed(format!("{location}: {error}"), "check its address, and what this agent may do there")
-                    }
-                    Ok(probe) if !probe.overwrite_refused => {
-                        let what = format!("{location} let {} be written over", probe.path);
-                        failed(what, "use a store with conditional writes; this one can lose evidence")
-                    }
-                    Ok(probe) => {
-                        let written = format!("{location} took {} and refused another over it", probe.path);
-                        match (loaded.config.store.retention, probe.mode, probe.locked_until) {
-                            (Some(_), LockMode::None, _) | (Some(_), _, None) => failed(
-                                format!("{written}, but does not lock it"),
-                                "make a bucket with a lock: see docs/stores.md",
-                            ),
-                            (_, mode, Some(until)) if mode != LockMode::None => {
-                                let mode = format!("{mode:?}").to_lowercase();
-                                Part::new("store", State::Ok, format!("{written}; locked until {until} ({mode})"), "")
-                            }
-                            _ => Part::new(
-                                "store",
-                                State::Ok,
-                                format!("{written}; it does not lock, and is not asked to"),
-                                "",
-                            ),
-                        }
+                        let remedy = "check its address, and what this agent may do there";
+                        Part::new("store", State::Failed, format!("{location}: {error}"), remedy)
                     }
                 }
             }
@@ -257,6 +237,32 @@ impl Doctor<'_> {
             }
         };
         self.say(&part, Exit::Partial)
+    }
+}
+
+/// What a store did with a tiny file, beside the lock that is asked of it.
+fn probed(location: &str, probe: &Probe, asked: Option<RetentionConfig>) -> Part {
+    let failed = |what: String, remedy: &str| Part::new("store", State::Failed, what, remedy);
+    if !probe.overwrite_refused {
+        let what = format!("{location} let {} be written over", probe.path);
+        return failed(what, "use a store with conditional writes; this one can lose evidence");
+    }
+    let written = format!("{location} took {} and refused another over it", probe.path);
+    let locks = "make a bucket with a lock, and let this agent use it: see docs/stores.md";
+    match (asked, probe.mode, probe.locked_until) {
+        (Some(_), LockMode::None, _) | (Some(_), _, None) => failed(format!("{written}, but does not lock it"), locks),
+        (Some(RetentionConfig { mode: RetentionMode::Compliance, .. }), LockMode::Governance, _) => {
+            failed(format!("{written}, but locks it in governance mode only"), locks)
+        }
+        (Some(_), _, _) if !probe.delete_refused => failed(format!("{written}, but let it be deleted"), locks),
+        (_, LockMode::None, _) | (_, _, None) => {
+            Part::new("store", State::Ok, format!("{written}; it does not lock, and is not asked to"), "")
+        }
+        (_, mode, Some(until)) => {
+            let mode = if mode == LockMode::Compliance { "compliance" } else { "governance" };
+            let deleted = if probe.delete_refused { "; deleting it was refused" } else { "" };
+            Part::new("store", State::Ok, format!("{written}; locked until {until} in {mode} mode{deleted}"), "")
+        }
     }
 }
 
