@@ -82,8 +82,18 @@ pub(crate) enum Command {
     /// List and show collectors with the calls and permissions they need
     #[command(subcommand)]
     Collectors(Collectors),
+    /// List and send what waits for the store
+    #[command(subcommand)]
+    Spool(SpoolCommand),
+    /// Prove each part that a run needs: config, key, store, authorities, clouds, clock
+    Doctor,
     /// Make a signing key
     Keygen(Keygen),
+    /// List the keys that the log knows, hand over to another, revoke one
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Fetch timestamps that could not be had before
+    Timestamp(Timestamp),
     /// Write, check and describe the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -152,9 +162,12 @@ pub(crate) struct Report {
 pub(crate) struct Verify {
     /// The store: a URL or a folder [default: the configured one]
     pub(crate) store: Option<String>,
-    /// A public key to trust; may be repeated [default: the configured agent's]
-    #[arg(long, value_name = "PUBLIC.pem")]
-    pub(crate) key: Vec<PathBuf>,
+    /// A public key to trust, perhaps for a time only; may be repeated [default: the configured agent's]
+    #[arg(long, value_name = "PUBLIC.pem[@FROM..TO]")]
+    pub(crate) key: Vec<String>,
+    /// Certificates (PEM) of the timestamp authorities to trust: every run that was to be stamped needs a good token
+    #[arg(long, value_name = "CA.pem")]
+    pub(crate) tsa_ca: Option<PathBuf>,
     /// The head of the log as you know it from elsewhere
     #[arg(long, value_name = "INDEX:DIGEST")]
     pub(crate) expect_head: Option<String>,
@@ -247,12 +260,60 @@ pub(crate) enum Collectors {
     },
 }
 
+/// `spool`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SpoolCommand {
+    /// The sealed runs that wait, oldest first
+    List,
+    /// Send what waits; exit 4 if something still waits after that
+    Push,
+}
+
 /// `keygen`.
 #[derive(Debug, Args)]
 pub(crate) struct Keygen {
     /// Where the private key goes (mode 0600); the public key goes beside it as FILE.pub.pem
     #[arg(default_value = "key.pem")]
     pub(crate) file: PathBuf,
+    /// Encrypt it with the passphrase in the first line of this file (see seal.passphrase_file)
+    #[arg(long, value_name = "PASSPHRASE_FILE")]
+    pub(crate) encrypt: Option<PathBuf>,
+}
+
+/// `keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// The keys that signed the log, and why they are believed
+    List,
+    /// Hand over to another key: an entry of the log that the old one signs, and one that the new one signs
+    Rotate {
+        /// The new key, as in seal.key, e.g. file:new.pem or awskms:alias/evidence
+        #[arg(long, value_name = "KEY")]
+        to: String,
+    },
+    /// Say in the log that a key is not to be believed any more
+    Revoke {
+        /// Its id: the SHA-256 that `keys list` prints
+        #[arg(value_name = "KEYID")]
+        key: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// From when on it is not to be believed, if that is before now (a date, or RFC 3339)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
+}
+
+/// `timestamp`.
+#[derive(Debug, Args)]
+pub(crate) struct Timestamp {
+    /// Runs without a token, newest first
+    #[arg(long, required = true)]
+    pub(crate) pending: bool,
+    /// Look at so many runs at most
+    #[arg(long, value_name = "RUNS", default_value_t = crate::stamps::LOOK_BACK)]
+    pub(crate) last: usize,
 }
 
 /// `config`.

@@ -10,6 +10,7 @@ use evidenced_kit::{Event, drive};
 use evidenced_model::{AccountCoverage, Coverage, Region};
 use evidenced_seal::SealError;
 use evidenced_seal::partition::{GroupKey, Partitioner, Partitions};
+use evidenced_spool::Room;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
@@ -21,6 +22,8 @@ use crate::stop::Stop;
 const JOBS_AT_ONCE: usize = 64;
 /// Events between the collectors and the reader.
 const CHANNEL: usize = 256;
+/// What a line takes up beside its id and its bytes.
+const LINE_HEADER: usize = 40;
 
 /// What was collected.
 pub(crate) struct Collected {
@@ -32,6 +35,8 @@ pub(crate) struct Collected {
     pub(crate) coverage: Coverage,
     /// Texts that were redacted.
     pub(crate) redacted: u64,
+    /// What the lines take up in the spool.
+    pub(crate) room: Room,
 }
 
 /// What the stage needs.
@@ -42,6 +47,8 @@ pub(crate) struct Tools {
     pub(crate) redactor: Redactor,
     /// What a person sees.
     pub(crate) progress: Arc<Progress>,
+    /// Room in the spool for what is read.
+    pub(crate) room: Room,
     /// Set when the run is given up.
     pub(crate) stop: Arc<Stop>,
 }
@@ -93,6 +100,7 @@ pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Too
         joins: read.joins,
         coverage: Coverage { accounts },
         redacted: read.redacted,
+        room: read.room,
     })
 }
 
@@ -101,6 +109,7 @@ struct Read {
     partitioner: Partitioner,
     joins: JoinIndex,
     redacted: u64,
+    room: Room,
 }
 
 /// Takes in what the collectors say until the last of them is done.
@@ -111,7 +120,7 @@ fn read(
     mut partitioner: Partitioner,
     tools: Tools,
 ) -> Result<Read, SealError> {
-    let Tools { mut joins, redactor, progress, stop } = tools;
+    let Tools { mut joins, redactor, progress, mut room, stop } = tools;
     let mut redacted = 0;
     let mut line = Vec::with_capacity(4096);
     while let Some((job, mut event)) = receiver.blocking_recv() {
@@ -133,10 +142,11 @@ fn read(
                 region: resource.scope.region.to_string(),
                 kind: resource.kind.to_string(),
             };
+            room.take((LINE_HEADER + resource.id.len() + line.len()) as u64)?;
             partitioner.push(&group, &resource.id, &line)?;
             progress.resource();
         }
         account.coverage.observe(region, &event);
     }
-    Ok(Read { accounts, partitioner, joins, redacted })
+    Ok(Read { accounts, partitioner, joins, redacted, room })
 }

@@ -10,8 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::bytes::ByteSize;
 use crate::exit::{Ended, Exit};
 use crate::locate;
+use crate::sealing::SealConfig;
+use crate::storing::StoreConfig;
 
 /// Where a config is looked for when none is named.
 pub(crate) const DEFAULT_PATHS: [&str; 2] = ["evidenced.yaml", "/etc/evidenced/evidenced.yaml"];
@@ -61,28 +64,6 @@ impl Default for AgentConfig {
     }
 }
 
-/// Where evidence goes.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// `file:///path` or a path. Default: `./evidence`.
-    pub url: String,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self { url: "./evidence".into() }
-    }
-}
-
-/// How evidence is signed.
-#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SealConfig {
-    /// `file:/path/key.pem` (PKCS#8, readable by its owner only). Nothing: made on first use in the state folder.
-    pub key: Option<String>,
-}
-
 /// Checks.
 #[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -118,6 +99,10 @@ pub struct LimitsConfig {
     pub concurrency: usize,
     /// Calls a second by service, for each account and region, e.g. `aws.iam: 10`.
     pub calls_per_second: BTreeMap<String, u32>,
+    /// The most that may wait for the store on this disk, with what is under way, e.g. `10GiB`; a full spool stops new
+    /// runs and drops no old one.
+    #[schemars(with = "String")]
+    pub spool_bytes: ByteSize,
     /// The longest one attempt of a call may take, in seconds.
     pub call_timeout_seconds: u64,
     /// The longest one collector may take in one place, in seconds.
@@ -129,6 +114,7 @@ impl Default for LimitsConfig {
         Self {
             concurrency: 32,
             calls_per_second: BTreeMap::new(),
+            spool_bytes: ByteSize(10 << 30),
             call_timeout_seconds: 30,
             collector_timeout_seconds: 3000,
         }
@@ -261,18 +247,8 @@ impl Loaded {
         if let Some((service, _)) = self.config.limits.calls_per_second.iter().find(|(_, rate)| **rate == 0) {
             return Err(self.wrong(&["limits", "calls_per_second", service], "at least 1"));
         }
-        if let Some(key) = &self.config.seal.key
-            && !key.starts_with("file:")
-        {
-            let message = format!("{key:?} is not a key this version can use: expected file:/path/key.pem");
-            return Err(self.wrong(&["seal", "key"], &message));
-        }
-        let url = &self.config.store.url;
-        if url.contains("://") && !url.starts_with("file://") {
-            let message = format!("{url:?} is not a store this version can use: expected file:///path or a path");
-            return Err(self.wrong(&["store", "url"], &message));
-        }
-        Ok(())
+        self.config.seal.check().map_err(|(path, message)| self.wrong(&path, &message))?;
+        self.config.store.check().map_err(|(member, message)| self.wrong(&member, &message))
     }
 }
 
@@ -364,7 +340,17 @@ mod tests {
             ("agent:\n  id: A B\n", ["evidenced.yaml:2", "agent id", "lower-case"]),
             ("limits:\n  concurrency: lots\n", ["evidenced.yaml:2", "invalid", "concurrency: lots"]),
             ("\nlimits:\n  concurrency: 0\n", ["evidenced.yaml:3", "limits.concurrency", "at least 1"]),
-            ("store:\n  url: s3://x\n", ["evidenced.yaml:2", "store.url", "file://"]),
+            ("store:\n  url: ftp://x\n", ["evidenced.yaml:2", "store.url", "s3://bucket/prefix"]),
+            ("store:\n  url: s3://a b\n", ["evidenced.yaml:2", "store.url", "bucket"]),
+            (
+                "store:\n  url: ./x\n  retention: { mode: compliance, days: 9 }\n",
+                ["evidenced.yaml:3", "store.retention", "cannot lock"],
+            ),
+            (
+                "store:\n  url: ./x\n  retention:\n    mode: complianc\n    days: 9\n",
+                ["evidenced.yaml:4", "unknown variant", "did you mean `compliance`?"],
+            ),
+            ("store:\n  url: ./x\n  kms_key: k\n", ["evidenced.yaml:3", "store.kms_key", "leave it out"]),
             ("seal:\n  key: awskms:x\n", ["evidenced.yaml:2", "seal.key", "file:"]),
             ("targets:\n  - mars: {}\n", ["evidenced.yaml:2", "no cloud", "mars"]),
         ] {

@@ -1,7 +1,6 @@
 //! One cycle: started, collected, judged, mapped, sealed, logged. The only place that knows the order.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,14 +9,12 @@ use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
 use evidenced_map::Mapping;
 use evidenced_model::manifest::{Assurance, Binary, ClockCheck, Controls, FORMAT, Manifest, Shard};
-use evidenced_model::{
-    AgentId, Archive, Clock, ControlStanding, Digest, LogHead, RunId, RunStatus, Severity, Totals, Window, manifest,
-};
+use evidenced_model::{AgentId, Clock, ControlStanding, Digest, RunId, RunStatus, Severity, Totals, Window, manifest};
 use evidenced_report::{Header, Limits as ReportLimits, ReportBuilder, StatementRef};
-use evidenced_seal::log::Draft;
 use evidenced_seal::object::Written;
-use evidenced_seal::{Document, Log, Previous, PublicKeys, RunHeader, RunWriter, SealError, Signer};
-use evidenced_store::{Folder, Store};
+use evidenced_seal::write::sign_run;
+use evidenced_seal::{Document, RunHeader, RunWriter, SealError, UnsignedRun};
+use evidenced_spool::{Pushed, Sealing, SpoolError};
 use serde_json::Value;
 
 use crate::catalogue;
@@ -27,6 +24,7 @@ use crate::config::Loaded;
 use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, standings};
 use crate::exit::{Ended, Exit};
 use crate::judging::{JudgeError, judge};
+use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
 use crate::state::State;
@@ -34,8 +32,6 @@ use crate::stop::Stop;
 
 /// Bytes that the spool may hold in memory.
 const SPOOL_MEMORY: usize = 12 << 20;
-/// How far back in the log an unfinished run is looked for.
-const LOG_DEPTH: u64 = 64;
 
 /// What a cycle works with.
 pub(crate) struct Cycle<'a> {
@@ -45,20 +41,18 @@ pub(crate) struct Cycle<'a> {
     pub(crate) binary: Binary,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// What keeps the run until the store has it.
+    pub(crate) keeper: Keeper<'a>,
     /// The config.
     pub(crate) loaded: &'a Loaded,
     /// What a person sees.
     pub(crate) progress: Arc<Progress>,
     /// What is asked for beyond the config.
     pub(crate) scoping: Scoping,
-    /// The key.
-    pub(crate) signer: &'a dyn Signer,
     /// The state folder.
     pub(crate) state: &'a State,
     /// Set when somebody asks to stop.
     pub(crate) stop: Arc<Stop>,
-    /// Where evidence goes.
-    pub(crate) store: &'a Folder,
 }
 
 /// How a cycle ended.
@@ -75,6 +69,8 @@ pub(crate) struct Outcome {
     pub(crate) blind: bool,
     /// Checks that could not decide by their own fault, with how often.
     pub(crate) defects: Vec<(String, u64)>,
+    /// What became of the run, and of those that waited before it.
+    pub(crate) pushed: Pushed,
     /// What was written.
     pub(crate) written: Written,
     /// Texts that were redacted.
@@ -84,27 +80,21 @@ pub(crate) struct Outcome {
 impl Cycle<'_> {
     /// Runs one cycle.
     pub(crate) async fn run(&self) -> Result<Outcome, Ended> {
-        let config = &self.loaded.config;
         let library = catalogue::library(self.loaded)?;
         let start = self.clock.now();
         let judge = self.judge(&library)?;
         let mapping = catalogue::chosen_mapping(self.loaded)?;
         let redactor = Redactor::new(&self.state.redaction_key()?);
-        let work = self.state.work_folder()?;
-        let lock = self.store.lock().await.map_err(|error| sealed(&error.into()))?;
+        let lock = self.keeper.lock().await.map_err(|error| sealed(&error))?;
         let run = new_run(&*self.clock);
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
-        self.begin(run).map_err(|error| sealed(&error))?;
-        let ended = self.go_on(run, start, &judge, &mapping, redactor, &work, lock).await;
-        // What is left in the work folder is of no use to anybody.
-        let _ = std::fs::remove_dir_all(&work);
-        ended.inspect_err(|error| {
-            let reason = if self.stop.is_set() { "interrupted" } else { "failed" };
-            if let Err(log) = self.append(&Draft::abandoned(run, reason)) {
-                tracing::error!(%error, %log, "the log could not be told that the run was abandoned; the next run will");
-            }
-            let _ = config;
-        })
+        let admitted = self.keeper.admit(run, None)?;
+        let ended = self.go_on(run, start, &judge, &mapping, redactor, lock).await;
+        if ended.is_err() {
+            self.keeper.abandon(run, if self.stop.is_set() { "interrupted" } else { "failed" });
+        }
+        self.keeper.leave(admitted);
+        ended
     }
 
     fn judge(&self, library: &Arc<Library>) -> Result<Judge, Ended> {
@@ -122,27 +112,6 @@ impl Cycle<'_> {
         &self.loaded.config.agent.id
     }
 
-    fn keys(&self) -> PublicKeys {
-        PublicKeys::from(self.signer.public_key())
-    }
-
-    fn append(&self, draft: &Draft) -> Result<LogHead, SealError> {
-        let mut log = Log::new(self.store, self.agent().clone(), self.keys());
-        let mut sink = self.store.clone();
-        log.append(&mut sink, self.signer, draft, self.clock.now())
-    }
-
-    /// Ends what an earlier process left open, and begins this run.
-    fn begin(&self, run: RunId) -> Result<(), SealError> {
-        let open = Log::new(self.store, self.agent().clone(), self.keys()).unfinished(LOG_DEPTH)?;
-        for left in open {
-            tracing::warn!(run = %left, "an earlier run did not come to its end; it is logged as abandoned");
-            self.append(&Draft::abandoned(left, "did not come to its end"))?;
-        }
-        self.append(&Draft::started(run, None)).map(|_| ())
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what a run consists of, each used once")]
     async fn go_on(
         &self,
         run: RunId,
@@ -150,13 +119,12 @@ impl Cycle<'_> {
         judge: &Judge,
         mapping: &Mapping,
         redactor: Redactor,
-        work: &Path,
-        lock: evidenced_store::Lock,
+        lock: Locked,
     ) -> Result<Outcome, Ended> {
         let stats = Arc::new(Stats::default());
         let context = OpenContext {
             run,
-            limits: Arc::new(Limits::new(self.limits())),
+            limits: Arc::new(Limits::new(limits(&self.loaded.config.limits))),
             stats: Arc::clone(&stats),
             clock: Arc::clone(&self.clock),
         };
@@ -172,15 +140,18 @@ impl Cycle<'_> {
         let excluded = exclusions(&accounts);
         let plan = Plan::new(accounts, manifests, judge.library(), judge, &self.scoping);
         self.progress.stage("reading");
+        let work = self.keeper.spool.work_folder().map_err(|error| spooled(&error))?;
         let tools = Tools {
             joins: judge.join_index(),
             redactor,
             progress: Arc::clone(&self.progress),
+            room: self.keeper.spool.room(),
             stop: Arc::clone(&self.stop),
         };
         let began = Instant::now();
-        let collected = collect(plan, work, SPOOL_MEMORY, tools).await.map_err(|error| sealed(&error))?;
+        let collected = collect(plan, &work, SPOOL_MEMORY, tools).await.map_err(|error| sealed(&error))?;
         tracing::info!(stage = "collect", seconds = began.elapsed().as_secs_f64(), "everything is read");
+        passed("cycle.collected")?;
         if self.stop.is_set() {
             return Err(interrupted());
         }
@@ -221,21 +192,15 @@ impl Cycle<'_> {
         Ok(opened)
     }
 
-    fn limits(&self) -> LimitsConfig {
-        let limits = &self.loaded.config.limits;
-        let mut config = LimitsConfig { concurrency: limits.concurrency, ..LimitsConfig::default() };
-        config.attempt_timeout = Duration::from_secs(limits.call_timeout_seconds);
-        config.calls_per_second.extend(limits.calls_per_second.clone());
-        config
-    }
-
     /// Judges, maps, writes, signs, logs: no call to a cloud any more.
     fn seal(&self, rest: Rest<'_>, collected: Collected) -> Result<Outcome, Ended> {
         let Rest { run, window, judge: checks, mapping, stats, listing, principals, excluded, lock } = rest;
-        let Collected { partitions, joins, mut coverage, redacted } = collected;
+        let Collected { partitions, joins, mut coverage, redacted, room } = collected;
         let joins = joins.seal(&coverage);
-        let mut sink = self.store.clone();
-        let mut writer = RunWriter::new(&mut sink, self.previous()).map_err(|error| sealed(&error))?;
+        let overlay = self.keeper.overlay().map_err(|error| spooled(&error))?;
+        let (previous, base) = self.keeper.previous(&overlay).map_err(|error| spooled(&error))?;
+        let mut bundle = self.keeper.spool.writer(run).map_err(|error| spooled(&error))?;
+        let mut writer = RunWriter::new(&mut bundle, previous).map_err(|error| sealed(&error))?;
         let began = Instant::now();
         let mut report = self.report(run, window, &lock);
         let mut observe = |finding: &evidenced_model::Finding| {
@@ -258,6 +223,7 @@ impl Cycle<'_> {
             findings = writer.totals().findings.total(),
             "everything is judged"
         );
+        drop(room);
         for account in coverage.accounts.values_mut() {
             let key = format!("{}:{}", account.provider, account.account);
             for cell in &mut account.cells {
@@ -296,17 +262,25 @@ impl Cycle<'_> {
         };
         write(&mut writer).map_err(|error| sealed(&error))?;
         let header = RunHeader { agent: self.agent().clone(), run, slot: None, status, window };
-        let seal = writer.seal(self.store, self.signer, header, totals.calls).map_err(|error| sealed(&error))?;
-        let head = self.append(&Draft::run(&seal)).map_err(|error| sealed(&error))?;
+        passed("cycle.judged")?;
+        let unsigned = writer.finish(header, totals.calls).map_err(|error| sealed(&error))?;
+        let envelope = self.sign(&unsigned)?;
+        let digest = envelope.as_deref().map_or(Digest::ZERO, Digest::of);
+        let (agent, now, rests) = (self.agent(), self.clock.now(), overlay.touched());
+        let sealing = Sealing { agent, base, envelope, now, rests, unsigned: &unsigned };
+        self.keeper.spool.seal(bundle, &sealing).map_err(|error| spooled(&error))?;
+        // From here on the run is sealed: whatever happens, it is sent some day. No error may follow.
+        let pushed = self.keeper.push();
+        let head = pushed.runs.iter().find(|(sent, _)| *sent == run).map(|(_, head)| *head);
         crate::commands::feed_texts(&mut report, mapping, checks);
         report.controls(controls.iter().cloned());
         let header = Header {
-            head: Some(head),
-            key: Some(self.signer.public_key().id()),
+            head,
+            key: Some(self.keeper.signer.public_key().id()),
             manifest,
-            statement: StatementRef { digest: seal.digest, path: seal.path },
+            statement: StatementRef { digest, path: unsigned.path },
             status,
-            store: Archive::location(self.store),
+            store: self.keeper.location(),
         };
         report.set_header(header.clone());
         Ok(Outcome {
@@ -316,37 +290,49 @@ impl Cycle<'_> {
             worst: judged.worst,
             blind: blind(stats, self.clouds),
             defects: judged.defects.into_iter().collect(),
-            written: seal.written,
+            pushed,
+            written: unsigned.written,
             redacted,
         })
     }
 
+    /// The signed statement; `None` if the key service is away, and signs later.
+    fn sign(&self, unsigned: &UnsignedRun) -> Result<Option<Vec<u8>>, Ended> {
+        match sign_run(&unsigned.path, &unsigned.statement.to_bytes(), self.keeper.signer) {
+            Err(error) if error.is_away() => {
+                tracing::warn!(%error, "the run is kept in the spool unsigned");
+                Ok(None)
+            }
+            signed => signed.map(Some).map_err(|error| sealed(&error)),
+        }
+    }
+
     /// The summary's report, with what is known before judging.
-    fn report(&self, run: RunId, window: Window, lock: &evidenced_store::Lock) -> ReportBuilder {
+    fn report(&self, run: RunId, window: Window, lock: &Locked) -> ReportBuilder {
         let header = Header {
             head: None,
-            key: Some(self.signer.public_key().id()),
+            key: Some(self.keeper.signer.public_key().id()),
             manifest: self.manifest(run, window, lock),
             statement: StatementRef { digest: Digest::ZERO, path: String::new() },
             status: RunStatus::Partial,
-            store: Archive::location(self.store),
+            store: self.keeper.location(),
         };
         ReportBuilder::new(header, ReportLimits::summary())
     }
 
     /// A manifest of a run that has not counted anything yet.
-    fn manifest(&self, run: RunId, window: Window, lock: &evidenced_store::Lock) -> Manifest {
+    fn manifest(&self, run: RunId, window: Window, lock: &Locked) -> Manifest {
         Manifest {
             accounts: Vec::new(),
             agent: self.agent().clone(),
             assurance: Assurance {
                 account_owns_key: None,
                 account_owns_store: None,
-                key: "file".into(),
+                key: self.keeper.signer.home().to_owned(),
                 lock: lock.mode,
                 lock_days: lock.days,
-                store: lock.store.to_owned(),
-                timestamped: false,
+                store: lock.store.clone(),
+                timestamped: !self.loaded.config.seal.timestamp.urls.is_empty(),
             },
             binary: self.binary.clone(),
             clock: ClockCheck::default(),
@@ -360,14 +346,6 @@ impl Cycle<'_> {
             window,
         }
     }
-
-    /// The newest sealed run of this agent, if our own key signed it: what it stored is not stored again.
-    fn previous(&self) -> Previous<'_> {
-        let keys = self.keys();
-        let newest = evidenced_seal::select::select_run(self.store, self.agent(), "latest", Some(&keys));
-        let reader = newest.and_then(|run| evidenced_seal::RunReader::open(self.store, &run, Some(&keys)));
-        reader.map_or_else(|_| Previous::none(), |reader| Previous::of(self.store, reader.statement()))
-    }
 }
 
 struct Rest<'a> {
@@ -379,7 +357,15 @@ struct Rest<'a> {
     listing: Vec<Listed>,
     principals: Vec<Principal>,
     excluded: Vec<manifest::Exclusion>,
-    lock: evidenced_store::Lock,
+    lock: Locked,
+}
+
+/// The limits of the config, as calls are held to them.
+pub(crate) fn limits(limits: &crate::config::LimitsConfig) -> LimitsConfig {
+    let mut config = LimitsConfig { concurrency: limits.concurrency, ..LimitsConfig::default() };
+    config.attempt_timeout = Duration::from_secs(limits.call_timeout_seconds);
+    config.calls_per_second.extend(limits.calls_per_second.clone());
+    config
 }
 
 /// Nothing was told by any operation of any collector.
@@ -395,8 +381,20 @@ fn interrupted() -> Ended {
     Ended::new(Exit::Interrupted, "interrupted: the run is logged as abandoned; what was read is dropped")
 }
 
+/// Passes a place where a test may end the process or fill the disk.
+fn passed(place: &'static str) -> Result<(), Ended> {
+    evidenced_spool::places::place(place).map_err(|error| Ended::new(Exit::Spooled, error.to_string()))
+}
+
+/// Why the spool failed, and with which exit code.
+fn spooled(error: &SpoolError) -> Ended {
+    let exit = if error.is_full() || error.is_away() { Exit::Spooled } else { Exit::Usage };
+    Ended::new(exit, error.to_string())
+}
+
 /// Why sealing failed, and with which exit code.
 fn sealed(error: &SealError) -> Ended {
-    let exit = if error.is_away() { Exit::Spooled } else { Exit::Usage };
+    let kept = error.is_away() || matches!(error, SealError::Spool { .. });
+    let exit = if kept { Exit::Spooled } else { Exit::Usage };
     Ended::new(exit, error.to_string())
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod binary;
+mod bytes;
 mod catalogue;
 mod clock;
 mod collect;
@@ -14,6 +15,7 @@ mod cycle;
 mod documents;
 mod exit;
 mod judging;
+mod keeper;
 mod lines;
 mod locate;
 mod logging;
@@ -21,9 +23,14 @@ mod opened;
 mod plan;
 mod progress;
 mod reevaluate;
+mod sealing;
+mod stamps;
 mod state;
 mod stop;
+mod storing;
 
+#[cfg(feature = "failpoints")]
+pub use commands::print_places;
 pub use commands::run;
 pub use config::Config;
 pub use config::normalised;

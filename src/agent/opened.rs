@@ -89,6 +89,7 @@ pub(crate) fn header(archive: &dyn Archive, run: &RunRef, reader: &RunReader<'_>
 pub(crate) fn failed(error: SealError) -> Ended {
     let exit = match &error {
         SealError::Wrong { .. } | SealError::Missing { .. } => Exit::Verification,
+        error if error.is_away() => Exit::Spooled,
         _ => Exit::Usage,
     };
     Ended::new(exit, error.to_string())

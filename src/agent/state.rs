@@ -1,10 +1,8 @@
-//! The state folder: one lock, the file key, the redaction key, and runs under way.
+//! The state folder: one lock, the redaction key, and the spool.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-use evidenced_seal::PemSigner;
 
 use crate::clock::fill_random;
 use crate::config::Loaded;
@@ -45,14 +43,9 @@ impl State {
         }
     }
 
-    /// Where runs are written while they are under way; what an interrupted run left there is removed.
-    pub(crate) fn work_folder(&self) -> Result<PathBuf, Ended> {
-        let folder = self.root.join("work");
-        let cleared = if folder.exists() { std::fs::remove_dir_all(&folder) } else { Ok(()) };
-        cleared.and_then(|()| std::fs::create_dir_all(&folder)).map_err(|error| {
-            Ended::new(Exit::Usage, format!("{} cannot be written: {error}; see agent.state_dir", folder.display()))
-        })?;
-        Ok(folder)
+    /// The folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The key that keeps digests of redacted values comparable between runs; made on first use.
@@ -78,23 +71,4 @@ impl State {
 fn private(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)
-}
-
-/// Where the configured key is; the second value says whether it may be made on first use.
-pub(crate) fn key_path(loaded: &Loaded) -> (PathBuf, bool) {
-    match &loaded.config.seal.key {
-        Some(url) => {
-            let path = url.strip_prefix("file:").unwrap_or(url);
-            (PathBuf::from(path.strip_prefix("//").unwrap_or(path)), false)
-        }
-        None => (loaded.config.agent.state_dir.join("key.pem"), true),
-    }
-}
-
-/// The signer of the config. A key that is named has to be there; one that is not is made in the state folder.
-pub(crate) fn signer(loaded: &Loaded) -> Result<(PemSigner, bool), Ended> {
-    let (path, make) = key_path(loaded);
-    let opened =
-        if make { PemSigner::open_or_generate(&path) } else { PemSigner::open(&path).map(|signer| (signer, false)) };
-    opened.map_err(|error| loaded.wrong(&["seal", "key"], &error.to_string()))
 }

@@ -20,18 +20,68 @@ pub trait Archive: Send + Sync {
         let mut bytes = Vec::new();
         file.take(limit + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| ArchiveError::Io { path: path.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| ArchiveError::reading(path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(ArchiveError::TooLarge { path: path.to_owned(), limit });
         }
         Ok(Some(bytes))
     }
+
+    /// The whole file as [`Archive::read`] gives it; if that is not valid, its [`Archive::original`], as somebody may
+    /// have written over it.
+    fn read_valid(
+        &self,
+        path: &str,
+        limit: u64,
+        valid: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Option<Vec<u8>>, ArchiveError> {
+        match self.read(path, limit) {
+            Ok(Some(bytes)) if !valid(&bytes) => Ok(self.original(path, limit, valid)?.or(Some(bytes))),
+            Err(error @ ArchiveError::TooLarge { .. }) => match self.original(path, limit, valid)? {
+                Some(bytes) => Ok(Some(bytes)),
+                None => Err(error),
+            },
+            read => read,
+        }
+    }
+
+    /// The oldest version of a file that is valid, or else the oldest at all. `None` if the store keeps no versions.
+    fn original(&self, path: &str, limit: u64, valid: &dyn Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let _ = (path, limit, valid);
+        Ok(None)
+    }
+
+    /// What was seen of files, so far, beside what was asked for: later versions, marks of deletion. Sorted.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// Something about a stored file that nobody asked for, and that somebody should know.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remark {
+    /// The file, relative to the store's root.
+    pub file: String,
+    /// What was seen.
+    pub what: String,
 }
 
 /// A store that can be added to: create-only, so that nothing there ever changes.
 pub trait Sink: Send {
     /// Writes a file that is not there yet. Equal bytes that are there already count as written.
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<Put, SinkError>;
+}
+
+/// Whether a path names a file in a store: words of printable ASCII between slashes, none of which is empty
+/// or begins with a dot; no backslash, no colon. Such a name never leads out of the store.
+pub fn valid_path(path: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty()
+            && word.len() <= 255
+            && !word.starts_with('.')
+            && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b':' | b'*' | b'?' | b'"'))
+    };
+    path.len() <= 1024 && path.split('/').all(word)
 }
 
 /// What became of a write.
@@ -73,6 +123,14 @@ pub enum SinkError {
 /// A stored file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
+    /// The store cannot be reached for now: worth trying again later.
+    #[error("{path} cannot be read now: {reason}")]
+    Away {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The disk or the network failed, or access was refused.
     #[error("{path} cannot be read: {reason}")]
     Io {
@@ -89,4 +147,15 @@ pub enum ArchiveError {
         /// The limit in bytes.
         limit: u64,
     },
+}
+
+impl ArchiveError {
+    /// An opened file could not be read to its end. A store in a cloud says `ConnectionAborted` of a line that broke.
+    pub fn reading(path: &str, error: &std::io::Error) -> Self {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        match error.kind() {
+            std::io::ErrorKind::ConnectionAborted => Self::Away { path, reason },
+            _ => Self::Io { path, reason },
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub mod resource;
 pub mod run;
 pub mod scope;
 
-pub use archive::{Archive, ArchiveError, Put, Sink, SinkError};
+pub use archive::{Archive, ArchiveError, Put, Remark, Sink, SinkError, valid_path};
 pub use clock::{Clock, FixedClock};
 pub use control::{ControlStanding, ObjectiveCount, Standing, Strength, Tally};
 pub use coverage::{AccountCoverage, Cell, CellState, ControlTotal, Coverage, GapCount};

@@ -11,7 +11,7 @@ use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, O
 use crate::keep::shown;
 use crate::unread::Gaps;
 use crate::visible::shell_word;
-use crate::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, WaiverText};
+use crate::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, WaiverText};
 
 /// Each check keeps so many findings of each verdict, even in a report that is full.
 const ALWAYS: usize = 10;
@@ -29,6 +29,7 @@ pub struct ReportBuilder {
     accounts: Accounts,
     gaps: Gaps,
     kept: usize,
+    stamped: Option<Stamped>,
 }
 
 impl ReportBuilder {
@@ -45,12 +46,19 @@ impl ReportBuilder {
             accounts: Accounts::new(limits.accounts),
             gaps: Gaps::new(limits.places),
             kept: 0,
+            stamped: None,
         }
     }
 
     /// Replaces the header, for a caller who learns the totals and the head only at the end. The run stays the same.
     pub fn set_header(&mut self, header: Header) -> &mut Self {
         self.header = header;
+        self
+    }
+
+    /// What is known of the run's time, where somebody looked.
+    pub fn stamped(&mut self, stamped: Option<Stamped>) -> &mut Self {
+        self.stamped = stamped;
         self
     }
 
@@ -137,6 +145,7 @@ impl ReportBuilder {
             head,
             statement,
             key,
+            stamped: self.stamped,
             totals: manifest.totals,
             catalogs,
             objectives,

@@ -12,7 +12,7 @@ use evidenced_model::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Automatable, StatementRef, WaiverText};
+use crate::{Automatable, Stamped, StatementRef, WaiverText};
 
 /// The value of [`Report::format`].
 pub const FORMAT: &str = "evidenced-report/1";
@@ -38,6 +38,9 @@ pub struct Report {
     pub statement: StatementRef,
     /// SHA-256 of the public key.
     pub key: Option<Digest>,
+    /// What an authority says of the time, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamped: Option<Stamped>,
     /// What was counted.
     pub totals: Totals,
     /// Controls, by catalogue.

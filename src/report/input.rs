@@ -1,6 +1,7 @@
 //! What a report is fed with: the run's header, the texts of the mapping, and the limits of what it keeps.
 
 use evidenced_model::{CatalogId, CheckId, ControlId, Digest, LogHead, Manifest, ObjectiveId, RunStatus, Severity};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// What is known of the run before its findings.
@@ -18,6 +19,23 @@ pub struct Header {
     pub status: RunStatus,
     /// Where the store is, as the user would name it.
     pub store: String,
+}
+
+/// What is known of the time at which a run was sealed, beside its own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stamped {
+    /// An authority stamped it.
+    At {
+        /// The name in the authority's certificate.
+        authority: String,
+        /// When it saw the signature.
+        time: Timestamp,
+        /// Whether the authority is one that the config trusts. Otherwise only its own word was checked.
+        trusted: bool,
+    },
+    /// It is to be stamped, and no authority has answered yet.
+    Pending,
 }
 
 /// Where the signed statement of a run stands.

@@ -48,6 +48,8 @@ pub use document::{
 };
 pub use error::ReportError;
 pub use html::html;
-pub use input::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, StatementRef, WaiverText};
+pub use input::{
+    Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
+};
 pub use json::json;
 pub use text::{Style, summary, text};

@@ -2,8 +2,8 @@
 
 use evidenced_model::{Listing, LockMode, Manifest, VerdictCounts};
 
-use crate::Report;
 use crate::words::{count, moment, number};
+use crate::{Report, Stamped};
 
 /// One thing on which trust depends.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -21,7 +21,7 @@ pub(crate) struct Trust {
 /// On what trust in this run depends.
 pub(crate) fn trust(report: &Report) -> Vec<Trust> {
     let manifest = &report.manifest;
-    vec![key(manifest), lock(manifest), time(manifest), independence(manifest), log(report), program(manifest)]
+    vec![key(manifest), lock(manifest), time(report), independence(manifest), log(report), program(manifest)]
 }
 
 /// What the report shows.
@@ -103,23 +103,42 @@ fn lock(manifest: &Manifest) -> Trust {
     Trust { about, answer, means: means.to_owned(), weak }
 }
 
-fn time(manifest: &Manifest) -> Trust {
+fn time(report: &Report) -> Trust {
     let about = "Time";
-    let clock = &manifest.clock;
-    let answer =
-        if manifest.assurance.timestamped { "stamped by a timestamp authority" } else { "the agent's own clock" };
+    let (manifest, clock) = (&report.manifest, &report.manifest.clock);
+    let (answer, proves) = match &report.stamped {
+        Some(Stamped::At { authority, time, trusted: true }) => (
+            format!("stamped at {} by {authority}", moment(*time)),
+            "An independent party, whose certificate was checked, confirms that the run existed by then.",
+        ),
+        Some(Stamped::At { authority, time, trusted: false }) => (
+            format!("stamped at {} by {authority}", moment(*time)),
+            "Whose certificate that is was not checked here: `evidenced verify --tsa-ca` does.",
+        ),
+        Some(Stamped::Pending) => (
+            "pending: no timestamp authority has answered yet".to_owned(),
+            "Until then no independent party confirms when the run was made; `evidenced timestamp --pending` asks again.",
+        ),
+        None if manifest.assurance.timestamped => (
+            "stamped by a timestamp authority".to_owned(),
+            "An independent party confirms that the run existed by then.",
+        ),
+        None => ("the agent's own clock".to_owned(), "No independent party confirms when the run was made."),
+    };
     let skew = match clock.skew_ms {
         Some(skew) => format!("It differed by at most {} ms from the providers' clocks.", number(skew.unsigned_abs())),
         None => "It was not compared with a provider's clock.".to_owned(),
     };
     let means = if clock.suspect {
         format!("The clock was wrong by more than five minutes: the times of this run are not to be relied on. {skew}")
-    } else if manifest.assurance.timestamped {
-        format!("An independent party confirms that the run existed by then. {skew}")
     } else {
-        format!("No independent party confirms when the run was made. {skew}")
+        format!("{proves} {skew}")
     };
-    Trust { about, answer: answer.to_owned(), means, weak: clock.suspect || !manifest.assurance.timestamped }
+    let open = match &report.stamped {
+        Some(stamped) => !matches!(stamped, Stamped::At { trusted: true, .. }),
+        None => !manifest.assurance.timestamped,
+    };
+    Trust { about, answer, means, weak: clock.suspect || open }
 }
 
 fn independence(manifest: &Manifest) -> Trust {

@@ -20,9 +20,15 @@ pub fn pae(payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Signs a payload; gives the envelope's bytes (canonical JSON, no LF at the end).
+/// Signs a payload; gives the envelope's bytes (canonical JSON, no LF at the end). A signature that does not verify,
+/// such as one that a key service made with another key meanwhile, is refused before anybody sees it.
 pub fn sign(payload: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, KeyError> {
-    let signature = signer.sign(&pae(payload))?;
+    let message = pae(payload);
+    let signature = signer.sign(&message)?;
+    if !signer.public_key().verify(&message, &signature) {
+        let reason = format!("its signature is not one of the public key {}", signer.public_key().id());
+        return Err(KeyError::Refused { key: signer.name(), reason });
+    }
     let envelope = Envelope {
         payload: STANDARD.encode(payload),
         payload_type: PAYLOAD_TYPE.to_owned(),

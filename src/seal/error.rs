@@ -22,6 +22,14 @@ pub enum SealError {
         /// Who refers to it.
         referrer: String,
     },
+    /// A file that something refers to is withheld from a pack.
+    #[error("{file} is withheld from this pack ({referrer} refers to it); ask whoever exported it")]
+    Withheld {
+        /// The file.
+        file: String,
+        /// Who refers to it.
+        referrer: String,
+    },
     /// A stored file is not what it should be.
     #[error("{file}: {what}")]
     Wrong {
@@ -81,7 +89,12 @@ impl SealError {
 
     /// Whether the store or the key service is away for now, so that trying again later can help.
     pub fn is_away(&self) -> bool {
-        matches!(self, Self::Sink(SinkError::Away { .. }) | Self::Key(KeyError::Away { .. }))
+        matches!(
+            self,
+            Self::Archive(ArchiveError::Away { .. })
+                | Self::Sink(SinkError::Away { .. })
+                | Self::Key(KeyError::Away { .. })
+        )
     }
 }
 
@@ -103,6 +116,18 @@ pub enum KeyError {
         path: String,
         /// Its mode.
         mode: u32,
+    },
+    /// It is encrypted, and there is no passphrase.
+    #[error("the key file {path} is encrypted; name the file with its passphrase in seal.passphrase_file")]
+    Encrypted {
+        /// The file.
+        path: String,
+    },
+    /// The passphrase does not decrypt it.
+    #[error("the key file {path} is not decrypted by its passphrase, or holds no P-256 key; see seal.passphrase_file")]
+    Passphrase {
+        /// The file.
+        path: String,
     },
     /// It is not what it should be.
     #[error("{path} is not {what}")]

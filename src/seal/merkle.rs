@@ -17,10 +17,20 @@ impl Merkle {
         Self::default()
     }
 
+    /// The hash of a leaf.
+    pub fn leaf(leaf: &[u8]) -> Digest {
+        Digest::of_parts(&[&[0], leaf])
+    }
+
     /// Adds a leaf.
     pub fn push(&mut self, leaf: &[u8]) {
+        self.push_leaf(Self::leaf(leaf));
+    }
+
+    /// Adds a leaf of which only the hash is known.
+    pub fn push_leaf(&mut self, leaf: Digest) {
         let mut size = 1;
-        let mut root = Digest::of_parts(&[&[0], leaf]);
+        let mut root = leaf;
         while let Some((_, left)) = self.subtrees.pop_if(|(other, _)| *other == size) {
             root = node(&left, &root);
             size *= 2;

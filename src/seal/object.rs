@@ -1,11 +1,14 @@
 //! Objects: files named by the SHA-256 of their own bytes; written once, read back with suspicion.
 
+use std::cell::Cell;
 use std::io::Read as _;
 
 use evidenced_model::{Archive, Digest, Put, Sink, canon};
 use serde::Serialize;
 
 use crate::SealError;
+use crate::tree::Entry;
+use crate::withheld::{self, Declaration};
 
 /// The zstd level.
 const LEVEL: i32 = 3;
@@ -145,25 +148,34 @@ impl<'a> ObjectReader<'a> {
 
     /// The content of a compressed object, at most `limit` bytes of it; `referrer` is for messages.
     pub fn content(&self, digest: &Digest, format: Format, limit: u64, referrer: &str) -> Result<Vec<u8>, SealError> {
-        let file = object_path(digest, format);
+        self.load(digest, format, limit, referrer).map(|loaded| loaded.content)
+    }
+
+    /// The lines of a chunk, as far as they are shown.
+    pub fn chunk(&self, chunk: &Entry, referrer: &str) -> Result<Shown, SealError> {
+        match self.load(&chunk.digest, Format::Lines, chunk.bytes, referrer) {
+            Ok(loaded) => Ok(Shown::Whole(loaded)),
+            Err(SealError::Missing { file, referrer }) if Declaration::read(self.archive)?.is_some() => {
+                let lines = withheld::lines(self.archive, chunk)?;
+                lines.map(Shown::Partly).ok_or(SealError::Missing { file, referrer })
+            }
+            Err(SealError::Withheld { .. }) => Ok(Shown::Nothing),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The content of an object, and how large it is as it is stored.
+    pub(crate) fn load(
+        &self,
+        digest: &Digest,
+        format: Format,
+        limit: u64,
+        referrer: &str,
+    ) -> Result<Loaded, SealError> {
         let stored = self.stored(digest, format, referrer)?;
-        if format == Format::Binary {
-            return Ok(stored);
-        }
-        let broken = |error: std::io::Error| SealError::wrong(&file, format!("it is not zstd: {error}"));
-        let mut content = Vec::new();
-        zstd::stream::read::Decoder::with_buffer(stored.as_slice())
-            .map_err(broken)?
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut content)
-            .map_err(broken)?;
-        if content.len() as u64 > limit {
-            return Err(SealError::wrong(
-                &file,
-                format!("its content is longer than the {limit} bytes that {referrer} allows"),
-            ));
-        }
-        Ok(content)
+        let size = stored.len() as u64;
+        let content = if format == Format::Binary { stored } else { unpack(&stored, digest, format, limit, referrer)? };
+        Ok(Loaded { content, stored: size })
     }
 
     /// A JSON document.
@@ -179,12 +191,62 @@ impl<'a> ObjectReader<'a> {
 
     fn stored(&self, digest: &Digest, format: Format, referrer: &str) -> Result<Vec<u8>, SealError> {
         let file = object_path(digest, format);
-        let stored = self.archive.read(&file, MAX_STORED)?;
-        let stored = stored.ok_or_else(|| SealError::Missing { file: file.clone(), referrer: referrer.to_owned() })?;
-        if Digest::of(&stored) == *digest {
+        // Hashing is what reading costs; it is done once.
+        let right = Cell::new(false);
+        let valid = |bytes: &[u8]| {
+            right.set(Digest::of(bytes) == *digest);
+            right.get()
+        };
+        let Some(stored) = self.archive.read_valid(&file, MAX_STORED, &valid)? else {
+            let referrer = referrer.to_owned();
+            // Only what says that it is a pack may leave anything out.
+            let withheld =
+                Declaration::read(self.archive)?.is_some() && withheld::whole(self.archive, digest)?.is_some();
+            return Err(match withheld {
+                true => SealError::Withheld { file, referrer },
+                false => SealError::Missing { file, referrer },
+            });
+        };
+        if right.get() {
             Ok(stored)
         } else {
             Err(SealError::wrong(file, "its SHA-256 is not its name: it was edited, truncated or swapped"))
         }
     }
+}
+
+/// What there is to see of a chunk.
+#[derive(Debug)]
+pub enum Shown {
+    /// All of its lines.
+    Whole(Loaded),
+    /// Its lines, of which some are withheld: see [`crate::withheld::slots`].
+    Partly(Vec<u8>),
+    /// Nothing: it is withheld as a whole.
+    Nothing,
+}
+
+/// An object that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it holds.
+    pub content: Vec<u8>,
+    /// How many bytes are stored.
+    pub stored: u64,
+}
+
+fn unpack(stored: &[u8], digest: &Digest, format: Format, limit: u64, referrer: &str) -> Result<Vec<u8>, SealError> {
+    let broken =
+        |error: std::io::Error| SealError::wrong(object_path(digest, format), format!("it is not zstd: {error}"));
+    let mut content = Vec::new();
+    zstd::stream::read::Decoder::with_buffer(stored)
+        .map_err(broken)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut content)
+        .map_err(broken)?;
+    if content.len() as u64 > limit {
+        let what = format!("its content is longer than the {limit} bytes that {referrer} allows");
+        return Err(SealError::wrong(object_path(digest, format), what));
+    }
+    Ok(content)
 }

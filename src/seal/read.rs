@@ -9,10 +9,11 @@ use evidenced_model::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::object::{Format, ObjectReader, object_path};
+use crate::object::{Format, ObjectReader, Shown, object_path};
 use crate::select::RunRef;
 use crate::statement::{RunStatement, Statement, subject};
 use crate::tree::{Entry, Tree};
+use crate::withheld::{Slot, lines_path};
 use crate::write::Document;
 use crate::{PublicKeys, SealError, dsse};
 
@@ -43,7 +44,8 @@ impl<'a> RunReader<'a> {
     /// Opens a run; with keys, only if one of them signed it.
     pub fn open(archive: &'a dyn Archive, run: &RunRef, keys: Option<&PublicKeys>) -> Result<Self, SealError> {
         let path = run.path.clone();
-        let bytes = archive.read(&path, dsse::LIMIT)?.ok_or_else(|| SealError::Missing {
+        let named = |bytes: &[u8]| Digest::of(bytes) == run.digest;
+        let bytes = archive.read_valid(&path, dsse::LIMIT, &named)?.ok_or_else(|| SealError::Missing {
             file: path.clone(),
             referrer: format!("log entry {}", run.entry.index),
         })?;
@@ -92,11 +94,15 @@ impl<'a> RunReader<'a> {
         self.objects.document(&self.subject(which.name())?, &self.path)
     }
 
-    /// The coverage of each account, one at a time.
+    /// The coverage of each account, one at a time. Of a pack, only what it shows.
     pub fn accounts(&self) -> Result<impl Iterator<Item = Result<AccountCoverage, SealError>> + use<'a>, SealError> {
         let objects = self.objects;
         let tree = self.root(subject::COVERAGE)?;
-        Ok(tree.entries.into_iter().map(move |entry| objects.document(&entry.digest, "the coverage tree")))
+        let read = move |entry: Entry| match objects.document(&entry.digest, "the coverage tree") {
+            Err(SealError::Withheld { .. }) => None,
+            read => Some(read),
+        };
+        Ok(tree.entries.into_iter().filter_map(read))
     }
 
     /// The coverage of all accounts together.
@@ -191,7 +197,7 @@ impl Iterator for Groups<'_> {
 impl Groups<'_> {
     fn read_account(&self, account: &Pair) -> Result<VecDeque<RunGroup>, SealError> {
         let read = |entry: &Option<Entry>| match entry {
-            Some(entry) => Tree::read(self.objects, &entry.digest, &account.name),
+            Some(entry) => shown(Tree::read(self.objects, &entry.digest, &account.name)),
             None => Ok(Tree::default()),
         };
         let pairs = pair(read(&account.inventory)?, read(&account.findings)?);
@@ -206,6 +212,14 @@ impl Groups<'_> {
             }
         });
         Ok(groups.collect())
+    }
+}
+
+/// The tree; nothing, if it is withheld from a pack.
+fn shown(tree: Result<Tree, SealError>) -> Result<Tree, SealError> {
+    match tree {
+        Err(SealError::Withheld { .. }) => Ok(Tree::default()),
+        read => read,
     }
 }
 
@@ -251,7 +265,7 @@ impl Line {
     }
 }
 
-/// The lines of a group, in the order of SHA-256(id); holds one chunk at a time.
+/// The lines of a group, in the order of SHA-256(id); holds one chunk at a time. Of a pack, only those that it shows.
 pub struct Lines<'a> {
     objects: ObjectReader<'a>,
     chunks: VecDeque<Entry>,
@@ -264,7 +278,7 @@ pub struct Lines<'a> {
 impl<'a> Lines<'a> {
     pub(crate) fn open(objects: ObjectReader<'a>, group: Option<&Entry>, key: &'static str) -> Result<Self, SealError> {
         let tree = match group {
-            Some(group) => Tree::read(objects, &group.digest, &group.name)?,
+            Some(group) => shown(Tree::read(objects, &group.digest, &group.name))?,
             None => Tree::default(),
         };
         Ok(Self::of_chunks(objects, tree.entries, key))
@@ -278,11 +292,22 @@ impl<'a> Lines<'a> {
 
     fn load(&mut self, chunk: &Entry) -> Result<(), SealError> {
         self.file = object_path(&chunk.digest, Format::Lines);
-        self.content = self.objects.content(&chunk.digest, Format::Lines, chunk.bytes, &chunk.name)?;
+        self.content = match self.objects.chunk(chunk, &chunk.name)? {
+            Shown::Whole(loaded) => loaded.content,
+            Shown::Partly(lines) => {
+                self.file = lines_path(&chunk.digest);
+                lines
+            }
+            Shown::Nothing => Vec::new(),
+        };
         let mut lines = Vec::new();
         let mut start = 0;
         for line in self.content.split_inclusive(|byte| *byte == b'\n') {
             let end = start + line.len();
+            if let Slot::Withheld(_) = Slot::parse(line) {
+                start = end;
+                continue;
+            }
             let ids: Ids = parse_at(line, &self.file)?;
             let id = if self.key == "id" { ids.id } else { ids.resource };
             let id = id.ok_or_else(|| SealError::wrong(&self.file, format!("a line has no {:?}", self.key)))?;

@@ -1,5 +1,7 @@
 //! Choosing a run: by id, `latest`, `latest~1`, or a date.
 
+use std::cell::Cell;
+
 use evidenced_model::{AgentId, Archive, Digest, LogHead, RunId, Slot};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -82,13 +84,22 @@ fn run_at(
     keys: Option<&PublicKeys>,
     index: u64,
 ) -> Result<Option<RunRef>, SealError> {
-    let Some(found) = look(archive, &entry_path(agent, index))? else { return Ok(None) };
-    let opened = match keys {
-        Some(keys) => dsse::open(&found.bytes, keys),
-        None => dsse::parse(&found.bytes),
+    let open = |bytes: &[u8]| match keys {
+        Some(keys) => dsse::open(bytes, keys),
+        None => dsse::parse(bytes),
     };
+    // A signature is checked once.
+    let opened = Cell::new(None);
+    let valid = |bytes: &[u8]| match open(bytes) {
+        Ok(envelope) => {
+            opened.set(Some(envelope));
+            true
+        }
+        Err(_) => false,
+    };
+    let Some(found) = look(archive, &entry_path(agent, index), &valid)? else { return Ok(None) };
     // Junk names no run.
-    let Some(statement) = opened.ok().and_then(|opened| Statement::parse(&opened.payload).ok()) else {
+    let Some(statement) = opened.take().and_then(|opened| Statement::parse(&opened.payload).ok()) else {
         return Ok(None);
     };
     let entry: crate::log::LogEntry = statement.predicate;

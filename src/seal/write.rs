@@ -86,6 +86,21 @@ pub struct SealedRun {
     pub written: Written,
 }
 
+/// A run that is written, and not signed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsignedRun {
+    /// Where the envelope belongs.
+    pub path: String,
+    /// The run.
+    pub run: RunId,
+    /// The slot of the schedule.
+    pub slot: Option<Slot>,
+    /// What is to be signed.
+    pub statement: RunStatement,
+    /// How much was written for it.
+    pub written: Written,
+}
+
 /// Writes one run. Memory does not grow with the population: it holds one undecided chunk of each tree,
 /// and one entry for each chunk of the group at hand.
 pub struct RunWriter<'a> {
@@ -231,6 +246,19 @@ impl<'a> RunWriter<'a> {
         header: RunHeader,
         calls: u64,
     ) -> Result<SealedRun, SealError> {
+        let UnsignedRun { path, run, slot, statement, written } = self.statement(header, calls)?;
+        let envelope = sign_run(&path, &statement.to_bytes(), signer)?;
+        let keys = PublicKeys::from(signer.public_key());
+        let digest = put_envelope(self.objects.sink(), archive, &path, &envelope, &keys)?;
+        Ok(SealedRun { digest, path, run, slot, statement, written })
+    }
+
+    /// Ends the run without signing it: [`sign_run`] and [`put_envelope`] do the rest, perhaps much later.
+    pub fn finish(mut self, header: RunHeader, calls: u64) -> Result<UnsignedRun, SealError> {
+        self.statement(header, calls)
+    }
+
+    fn statement(&mut self, header: RunHeader, calls: u64) -> Result<UnsignedRun, SealError> {
         let roots = self.roots()?;
         let mut subjects: BTreeMap<&str, Digest> = std::mem::take(&mut self.documents);
         subjects.insert(subject::COVERAGE, roots.coverage.digest);
@@ -245,8 +273,7 @@ impl<'a> RunWriter<'a> {
         let totals = Totals { calls, ..self.totals };
         let predicate = RunPredicate { agent, run, slot: slot.clone(), status, totals, window };
         let statement = RunStatement::new(predicate, subjects);
-        let digest = put_signed(self.objects.sink(), archive, &path, &statement.to_bytes(), signer)?;
-        Ok(SealedRun { digest, path, run, slot, statement, written: self.objects.written() })
+        Ok(UnsignedRun { path, run, slot, statement, written: self.objects.written() })
     }
 
     fn end_account(&mut self) -> Result<(), SealError> {
@@ -274,27 +301,33 @@ pub(crate) fn cells_root(coverage: &AccountCoverage) -> Digest {
     merkle.root()
 }
 
-/// Signs and stores a statement. If one with the same payload is there already, that one stands: a key
-/// service never signs twice alike.
-fn put_signed(
+/// Signs the statement of a run, and checks the signature: what does not verify here would be found out by somebody
+/// else, years later. `path` is for messages.
+pub fn sign_run(path: &str, payload: &[u8], signer: &dyn Signer) -> Result<Vec<u8>, SealError> {
+    let envelope = dsse::sign(payload, signer)?;
+    dsse::open(&envelope, &PublicKeys::from(signer.public_key()))
+        .map_err(|error| SealError::wrong(path, error.to_string()))?;
+    Ok(envelope)
+}
+
+/// Stores a signed statement; gives the SHA-256 of the envelope that stands there. If one of these keys signed the
+/// same payload before, that envelope stands: a key service never signs twice alike.
+pub fn put_envelope(
     sink: &mut dyn Sink,
     archive: &dyn Archive,
     path: &str,
-    payload: &[u8],
-    signer: &dyn Signer,
+    envelope: &[u8],
+    keys: &PublicKeys,
 ) -> Result<Digest, SealError> {
-    let envelope = dsse::sign(payload, signer)?;
-    // What does not verify here would be found out by somebody else, years later.
-    let keys = PublicKeys::from(signer.public_key());
-    dsse::open(&envelope, &keys).map_err(|error| SealError::wrong(path, error.to_string()))?;
-    let exists = match sink.put(path, &envelope) {
-        Ok(_) => return Ok(Digest::of(&envelope)),
+    let exists = match sink.put(path, envelope) {
+        Ok(_) => return Ok(Digest::of(envelope)),
         Err(exists @ SinkError::Exists { .. }) => exists,
         Err(error) => return Err(error.into()),
     };
     let there = archive.read(path, dsse::LIMIT)?.unwrap_or_default();
-    match dsse::open(&there, &keys) {
-        Ok(opened) if opened.payload == payload => Ok(Digest::of(&there)),
+    let payload = |bytes: &[u8]| dsse::open(bytes, keys).ok().map(|opened| opened.payload);
+    match payload(&there) {
+        Some(found) if payload(envelope).as_ref() == Some(&found) => Ok(Digest::of(&there)),
         _ => Err(exists.into()),
     }
 }

@@ -19,6 +19,29 @@ pub trait Store: Send + Sync {
 
     /// Whether the store keeps what it holds from being changed. Asked of the store, not of the config.
     async fn lock(&self) -> Result<Lock, SinkError>;
+
+    /// Locks a file that is there for the whole retention from now on, where the store locks at all.
+    async fn renew(&self, path: &str) -> Result<(), SinkError>;
+
+    /// Proves the store with a tiny new file, `doctor/<name>`: that it is written, reads back, cannot be
+    /// overwritten or deleted, and is locked as [`Store::lock`] says. That file is the only one that is ever tried
+    /// to be deleted.
+    async fn probe(&self, name: &str) -> Result<Probe, SinkError>;
+}
+
+/// What a store was seen to do with a tiny file of `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// The file, relative to the root.
+    pub path: String,
+    /// A second write with other bytes was refused.
+    pub overwrite_refused: bool,
+    /// Deleting it for good was refused. A folder is not asked, and says no.
+    pub delete_refused: bool,
+    /// Until when the file is locked, as the store itself says; `None` if it does not lock.
+    pub locked_until: Option<jiff::Timestamp>,
+    /// The lock's mode, as the store itself says.
+    pub mode: LockMode,
 }
 
 /// How a store keeps what it holds from being changed.

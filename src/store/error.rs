@@ -25,4 +25,20 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The program was built without this cloud.
+    #[error("{url:?} is in a cloud that this build does without; build it with `--features {feature}`")]
+    NotBuilt {
+        /// The URL as given.
+        url: String,
+        /// The Cargo feature.
+        feature: &'static str,
+    },
+    /// A folder cannot lock.
+    #[error(
+        "store.retention asks for a lock, and the folder {path} cannot lock: whoever owns it can change it;          use s3://, azblob:// or gs://, or take store.retention out of the config and live without"
+    )]
+    NoLock {
+        /// The folder.
+        path: String,
+    },
 }

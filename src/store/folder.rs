@@ -17,7 +17,7 @@ use evidenced_model::{Archive, ArchiveError, Put, Sink, SinkError};
 use percent_encoding::percent_decode_str;
 use tempfile::TempPath;
 
-use crate::{Lock, Store, StoreError, valid_path};
+use crate::{Lock, Probe, Store, StoreError, valid_path};
 
 /// So many objects, or [`BATCH_BYTES`], wait for one flush.
 const BATCH: usize = 512;
@@ -241,6 +241,17 @@ impl Store for Folder {
     async fn lock(&self) -> Result<Lock, SinkError> {
         Ok(Lock { days: None, mode: LockMode::None, store: "folder" })
     }
+
+    async fn renew(&self, _path: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn probe(&self, name: &str) -> Result<Probe, SinkError> {
+        let path = format!("doctor/{name}");
+        self.put(&path, b"one".to_vec()).await?;
+        let overwrite_refused = matches!(self.put(&path, b"two".to_vec()).await, Err(SinkError::Exists { .. }));
+        Ok(Probe { path, overwrite_refused, delete_refused: false, locked_until: None, mode: LockMode::None })
+    }
 }
 
 impl Drop for Shared {
@@ -248,6 +259,11 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let _ = self.flush();
     }
+}
+
+/// Whether a URL names a folder.
+pub(crate) fn check_url(url: &str) -> Result<(), StoreError> {
+    folder_of(url).map(|_| ())
 }
 
 /// Files that do not have their name yet.
@@ -260,7 +276,7 @@ fn folder_of(url: &str) -> Result<PathBuf, StoreError> {
         return if url.is_empty() { Err(wrong("it is empty; give a path")) } else { Ok(PathBuf::from(url)) };
     };
     if scheme != "file" {
-        return Err(wrong("this build knows folders only: file:///path, or a plain path"));
+        return Err(wrong("a folder is file:///path, or a plain path"));
     }
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {

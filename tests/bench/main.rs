@@ -10,6 +10,10 @@ use evidenced_model::{Account, KindId, Provider, Resource, Scope};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    if std::env::args().nth(1).as_deref() == Some("places") {
+        return evidenced_agent::print_places().into();
+    }
     evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
 }
 

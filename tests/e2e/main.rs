@@ -8,4 +8,6 @@ mod deny_matrix;
 mod hostile;
 mod interrupt;
 mod refusals;
+mod seals;
+mod stores;
 mod support;

@@ -9,7 +9,7 @@ use xtask::venv::Venv;
 use xtask::{Dsse, Moto, Proxy};
 
 /// Where cargo builds, and test peers stand.
-fn target() -> &'static Path {
+pub(crate) fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
 }
 

@@ -10,6 +10,7 @@ use evidenced_check::policy::{
     requires_tls, trust_external,
 };
 use evidenced_model::{Finding, Resource, ResourceLine};
+use evidenced_seal::timestamp::{self, Anchors, Query};
 use evidenced_seal::{dsse, tree::Tree};
 use serde_json::{Value, json};
 
@@ -23,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("filter_pattern", filter_pattern),
     ("policy", policy),
     ("stored", stored),
+    ("token", token),
 ];
 
 /// The config file: a value or an error, and what was understood is understood again.
@@ -101,5 +103,25 @@ pub fn stored(data: &[u8]) {
     if let Ok(opened) = dsse::parse(data) {
         let pae = dsse::pae(&opened.payload);
         assert!(pae.ends_with(&opened.payload));
+    }
+}
+
+/// The signature that the tokens of the corpus stamp.
+const STAMPED: &[u8] = b"a signature";
+
+/// A timestamp token: a stamp or an error, and whoever trusts less believes nothing more. The same bytes are
+/// taken for the certificates that somebody trusts, too.
+pub fn token(data: &[u8]) {
+    let stamp = timestamp::check(data, STAMPED, None);
+    assert!(timestamp::check(data, b"another signature", None).is_err(), "it stamps everything");
+    if let Ok(query) = Query::new(STAMPED, 7, None)
+        && let Ok(accepted) = query.accept(data, None)
+    {
+        assert_eq!(stamp.as_ref(), Ok(&accepted), "accepted, and not good");
+    }
+    if let Ok(anchors) = Anchors::from_pem(&String::from_utf8_lossy(data), "fuzz")
+        && let Ok(trusted) = timestamp::check(data, STAMPED, Some(&anchors))
+    {
+        assert_eq!(stamp, Ok(trusted), "trusted, and not good");
     }
 }

@@ -11,6 +11,12 @@ with what to do:
     truncate    half of the true answer, then the end of the connection
     garble      a 200 whose body is nonsense
     hold        no answer at all
+    error       500 InternalError
+    slow        503 SlowDown
+    lose        the operation is done, and its answer is lost with the connection
+    reset       the end of the connection before anything is done
+
+Several of these with commas between them are used up one after another; what comes then is forwarded.
 
 `GET /_proxy/seen` counts the operations since the rules were set; `GET /_proxy/await/service:Operation` answers as
 soon as that operation was asked for.
@@ -20,6 +26,7 @@ import collections
 import http.client
 import json
 import re
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -178,20 +185,40 @@ class Handler(BaseHTTPRequestHandler):
         call, protocol = identify(self.command, self.path, self.headers, body)
         with State.lock:
             State.seen[call] += 1
-            rule = State.rules.get(call, State.rules.get("*"))
+            rule = self.rule(call if call in State.rules else "*")
             State.lock.notify_all()
         if rule == "hold":
             threading.Event().wait()
         if rule in ("deny", "throttle"):
             code = "AccessDenied" if rule == "deny" else "ThrottlingException"
             return self.answer(*refusal(protocol, code, call))
+        if rule == "reset":
+            return self.break_off()
+        if rule in ("error", "slow"):
+            status, code = (500, "InternalError") if rule == "error" else (503, "SlowDown")
+            return self.answer(status, *refusal(protocol, code, call)[1:])
         if rule == "garble":
             return self.answer(200, {"Content-Type": "text/plain"}, b"\x00<{ nonsense \xff")
         status, headers, answer = self.forward(body)
+        if rule == "lose":
+            return self.break_off()
         if rule == "truncate" and answer:
             self.close_connection = True
             return self.answer(status, headers, answer, sent=len(answer) // 2)
         return self.answer(status, headers, answer)
+
+    @staticmethod
+    def rule(call):
+        """The rule for an operation; of several, the first, which is then used up."""
+        rule = State.rules.get(call)
+        if rule and "," in rule:
+            rule, _, rest = rule.partition(",")
+            State.rules[call] = rest if "," in rest or not rest else rest + ","
+        return rule
+
+    def break_off(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def forward(self, body):
         if self.upstream is None:

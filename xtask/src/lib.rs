@@ -1,7 +1,8 @@
 //! The third-party servers that the demo and the end-to-end tests run against, and the small tools to talk to them.
 
 pub mod http;
+pub mod installed;
 pub mod peers;
 pub mod venv;
 
-pub use peers::{Dsse, Moto, Proxy};
+pub use peers::{Azurite, Certomancer, Dsse, FakeGcs, Ministack, Moto, Proxy, S3sFs};

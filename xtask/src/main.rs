@@ -1,8 +1,9 @@
-//! `cargo xtask demo | test | bench | ci | deny-matrix | peers`: what a newcomer runs, and what holds the house together.
+//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | peers`: what a newcomer runs, and what holds the house together.
 #![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
 
 mod bench;
 mod ci;
+mod crash;
 mod demo;
 mod test;
 mod tools;
@@ -13,6 +14,7 @@ const HELP: &str = "\
 cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports
 cargo xtask test          sets up every test peer and runs all tests
 cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
+cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost
 cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
+        ["crash-matrix"] => crash::run(),
         ["bench", parts @ ..] => bench::run(parts),
         ["ci"] => ci::run(),
         ["peers"] => test::peers(),

@@ -1,5 +1,8 @@
 //! Servers that are not ours: started on a free port of loopback, and gone with whoever started them.
 
+mod authority;
+mod stores;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::http;
 use crate::venv::{Venv, run};
+pub use authority::Certomancer;
+pub use stores::{Azurite, FakeGcs, Ministack, S3sFs};
 
 /// A server that prints its port and ends when its standard input is closed.
 #[derive(Debug)]
@@ -29,13 +34,16 @@ impl Server {
         };
         Ok(Self { child, port })
     }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // It has nothing to finish, and must be gone when its port is used again.
-        let _ = self.child.kill();
+        // It has nothing to finish, and must be gone when its port is used again. What runs it ends it first.
         let _ = self.child.wait();
     }
 }

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
+use xtask::installed;
 use xtask::venv::{self, Venv};
 
 use crate::tools::{cargo, evidenced, target, tools, works};
@@ -36,5 +37,11 @@ pub(crate) fn peers() -> Result<()> {
     let target = target()?;
     Venv::ensure(&target, "moto")?;
     Venv::ensure(&target, "dsse")?;
+    Venv::ensure(&target, "certomancer")?;
+    Venv::ensure(&target, "ministack")?;
+    Venv::ensure(&target, "fake-gcs")?;
+    tools(&["npm"])?;
+    installed::npm(&target, "azurite")?;
+    installed::cargo(&target, "s3s-fs", "binary")?;
     tools(&["jq", "openssl", "zstd"])
 }

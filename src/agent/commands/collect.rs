@@ -4,63 +4,72 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evidenced_model::Clock;
 use evidenced_report::Collected;
-use evidenced_seal::{PublicKey, Signer as _};
-use evidenced_store::Folder;
+use evidenced_seal::PublicKey;
+use evidenced_store::Store;
 
 use super::Context;
 use crate::args::{Collect, Format};
 use crate::clock::SystemClock;
+use crate::config::Loaded;
 use crate::cycle::{Cycle, Outcome};
 use crate::exit::{Ended, Exit};
+use crate::keeper::Keeper;
 use crate::lines::Lines;
 use crate::plan::Scoping;
 use crate::progress::Progress;
-use crate::state::{self, State};
+use crate::sealing;
+use crate::stamps::Stamps;
+use crate::state::State;
 use crate::stop::Stop;
+use crate::storing;
 
 pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     check_globs(context, &options.collectors)?;
-    let store = Folder::create(&loaded.config.store.url)
-        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))?;
+    let store = store(&loaded)?;
     let state = State::open(&loaded)?;
-    let (signer, new) = state::signer(&loaded)?;
+    let (signer, new) = sealing::signer(&loaded)?;
     if new && !context.common.quiet {
         announce(&loaded, signer.public_key());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .max_blocking_threads(4)
-        .enable_all()
-        .build()
-        .map_err(|error| Ended::new(Exit::Usage, format!("the runtime cannot start: {error}")))?;
+    let runtime = runtime()?;
+    let stamps = Stamps::open(&loaded, runtime.handle())?;
+    let keys = sealing::known_keys(&loaded, &*signer)?;
     let stop = Arc::new(Stop::default());
     let progress = Arc::new(Progress::new(context.common.quiet));
-    let cycle = Cycle {
-        clouds: &context.clouds,
-        binary: crate::binary::describe(),
-        clock: Arc::new(SystemClock),
-        loaded: &loaded,
-        progress: Arc::clone(&progress),
-        scoping: Scoping {
-            collectors: options.collectors.clone(),
-            collect: loaded.config.collect,
-            timeout: Duration::from_secs(loaded.config.limits.collector_timeout_seconds),
-        },
-        signer: &signer,
-        state: &state,
-        stop: Arc::clone(&stop),
-        store: &store,
-    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let outcome = runtime.block_on(async {
+        let cycle = Cycle {
+            clouds: &context.clouds,
+            binary: crate::binary::describe(),
+            keeper: Keeper::open(&loaded, &state, Arc::clone(&store), &*signer, Arc::clone(&clock))?
+                .stamped_by(stamps.as_ref()),
+            clock,
+            loaded: &loaded,
+            progress: Arc::clone(&progress),
+            scoping: Scoping {
+                collectors: options.collectors.clone(),
+                collect: loaded.config.collect,
+                timeout: Duration::from_secs(loaded.config.limits.collector_timeout_seconds),
+            },
+            state: &state,
+            stop: Arc::clone(&stop),
+        };
         tokio::spawn(stop_on_signal(stop));
-        cycle.run().await
+        let outcome = cycle.run().await;
+        if let (Ok(_), Some(stamps)) = (&outcome, &stamps) {
+            stamps.catch_up(&store, &loaded.config.agent.id, &keys).await;
+        }
+        outcome
     });
     progress.done();
     // Collectors that were given up may still wait for an answer; nobody waits for them.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let outcome = outcome?;
+    let mut outcome = outcome?;
+    let stamped = stamps.map(|stamps| stamps.of(&outcome.header.statement.digest));
+    outcome.report.stamped(stamped);
     let exit = exit(&outcome, options);
     if outcome.blind {
         let accounts = &outcome.header.manifest.accounts;
@@ -79,13 +88,15 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
             "a check could not decide by its own fault; its findings are unknown; please report this"
         );
     }
+    let kept = say_what_is_kept(&outcome);
     tracing::info!(
         objects = outcome.written.objects,
         bytes = outcome.written.bytes,
         reused = outcome.written.reused,
         redacted = outcome.redacted,
         head = %outcome.header.head.map(|head| head.to_string()).unwrap_or_default(),
-        "the run is sealed and stored"
+        kept,
+        "the run is sealed"
     );
     print(context, outcome)?;
     Ok(exit)
@@ -103,7 +114,47 @@ fn exit(outcome: &Outcome, options: &Collect) -> Exit {
     if outcome.blind {
         exit = exit.or(Exit::Nothing);
     }
+    if is_kept(outcome) {
+        exit = exit.or(Exit::Spooled);
+    }
     exit
+}
+
+/// Whether anything still waits for the store.
+fn is_kept(outcome: &Outcome) -> bool {
+    outcome.pushed.runs_left + outcome.pushed.entries_left > 0
+}
+
+fn say_what_is_kept(outcome: &Outcome) -> bool {
+    let kept = is_kept(outcome);
+    if kept {
+        let pushed = &outcome.pushed;
+        let why = pushed.stopped.as_ref().map(ToString::to_string);
+        let why = why.or_else(|| pushed.refused.first().map(|(run, why)| format!("{run} is refused: {why}")));
+        let _ = writeln!(
+            std::io::stderr(),
+            "evidenced: {} sealed runs are kept in the spool ({}); the next run sends them, or `evidenced spool push`",
+            pushed.runs_left,
+            why.unwrap_or_default()
+        );
+    }
+    kept
+}
+
+/// The configured store, for writing.
+pub(super) fn store(loaded: &Loaded) -> Result<Arc<dyn Store>, Ended> {
+    evidenced_store::open(&loaded.config.store.url, &storing::options(&loaded.config))
+        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
+}
+
+/// A small runtime: the work between calls is done on few threads.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Ended> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build()
+        .map_err(|error| Ended::new(Exit::Usage, format!("the runtime cannot start: {error}")))
 }
 
 /// A pattern that no collector answers to is a slip, not a wish for an empty run.
@@ -119,8 +170,8 @@ fn check_globs(context: &Context, globs: &[String]) -> Result<(), Ended> {
     Ok(())
 }
 
-fn announce(loaded: &crate::config::Loaded, key: &PublicKey) {
-    let (path, _) = state::key_path(loaded);
+fn announce(loaded: &Loaded, key: &PublicKey) {
+    let path = loaded.config.agent.state_dir.join("key.pem");
     let _ = writeln!(
         std::io::stderr(),
         "made a signing key on first use: {} (mode 0600)\nits fingerprint, to be kept elsewhere: sha256:{}",

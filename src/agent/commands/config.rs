@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use evidenced_keys::KeyUri;
 use serde_json::json;
 
 use super::Context;
@@ -9,7 +10,7 @@ use crate::args::ConfigCommand;
 use crate::config::Config;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
-use crate::{catalogue, state};
+use crate::{catalogue, sealing};
 
 const TEMPLATE: &str = include_str!("../config.example.yaml");
 
@@ -35,9 +36,11 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
             };
             let judge =
                 evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
-            if loaded.config.seal.key.is_some() {
-                state::signer(&loaded)?;
+            // A key in a service is asked for by `doctor`; nothing is called here.
+            if let (KeyUri::File(_), false) = sealing::key_uri(&loaded)? {
+                sealing::signer(&loaded)?;
             }
+            sealing::authorities(&loaded)?;
             let from = loaded.path.as_ref().map_or("built-in defaults".to_owned(), |path| path.display().to_string());
             lines.text(format!("{from}: fine"))?;
             for waiting in judge.undeclared() {

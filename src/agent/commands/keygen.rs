@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use evidenced_seal::{PemSigner, Signer as _};
+use evidenced_seal::{Passphrase, PemSigner, Signer as _};
 
 use super::Context;
 use crate::args::{Format, Keygen};
@@ -10,7 +10,9 @@ use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 
 pub(crate) fn run(context: &Context, options: &Keygen) -> Result<Exit, Ended> {
-    let signer = PemSigner::generate(&options.file).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+    let usage = |error: evidenced_seal::KeyError| Ended::new(Exit::Usage, error.to_string());
+    let passphrase = options.encrypt.as_deref().map(Passphrase::open).transpose().map_err(usage)?;
+    let signer = PemSigner::generate_with(&options.file, passphrase.as_ref()).map_err(usage)?;
     let key = signer.public_key();
     let public = options.file.with_extension("pub.pem");
     let written = std::fs::OpenOptions::new()

@@ -6,11 +6,16 @@ mod collectors;
 mod config;
 mod controls;
 mod diff;
+mod doctor;
 mod findings;
 mod keygen;
+mod keys;
 mod objectives;
+mod pins;
 mod report;
+mod spool;
 mod texts;
+mod timestamp;
 mod verify;
 
 use std::ffi::OsString;
@@ -18,15 +23,15 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
+use evidenced_keys::KeyUri;
 use evidenced_kit::Cloud;
 use evidenced_model::Archive;
-use evidenced_seal::{PublicKey, PublicKeys};
-use evidenced_store::Folder;
+use evidenced_seal::PublicKeys;
 
 use crate::args::{Arguments, Command, Common};
 use crate::config::{Loaded, environment};
 use crate::exit::{Ended, Exit};
-use crate::{logging, state};
+use crate::{logging, sealing, storing};
 
 /// What every command is given.
 pub(crate) struct Context {
@@ -44,34 +49,47 @@ impl Context {
 
 /// The store for reading: the named one, or the configured one.
 pub(crate) fn archive(named: Option<&str>, loaded: &Loaded) -> Result<Arc<dyn Archive>, Ended> {
-    let url = named.unwrap_or(&loaded.config.store.url);
-    let folder = Folder::open(url).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
-    Ok(Arc::new(folder))
+    let own = &loaded.config.store.url;
+    let url = named.unwrap_or(own);
+    let config = &loaded.config;
+    let options = if url == own { storing::options(config) } else { storing::options_elsewhere(config) };
+    evidenced_store::open_archive(url, &options).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
 }
 
-/// The public key of the configured agent, from its private key.
+/// The public keys of the configured agent: its own, from its private key, and those that handed over to it.
 pub(crate) fn own_keys(loaded: &Loaded) -> Result<PublicKeys, Ended> {
-    use evidenced_seal::Signer as _;
-    let (path, _) = state::key_path(loaded);
-    if !path.exists() {
+    let (uri, _) = sealing::key_uri(loaded)?;
+    if let KeyUri::File(path) = &uri
+        && !path.exists()
+    {
         let message =
             format!("no key to verify with: {} is not there; name the agent's public key with --key", path.display());
         return Err(Ended::new(Exit::Usage, message));
     }
-    let (signer, _) = state::signer(loaded)?;
-    Ok(PublicKeys::from(signer.public_key()))
+    let (signer, _) = sealing::signer(loaded)?;
+    sealing::known_keys(loaded, &*signer)
 }
 
-/// Public keys from files.
-pub(crate) fn named_keys(paths: &[std::path::PathBuf]) -> Result<PublicKeys, Ended> {
-    let keys: Result<Vec<PublicKey>, _> = paths.iter().map(|path| PublicKey::open(path)).collect();
-    keys.map(PublicKeys::new).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
-}
+/// Public keys from files, each for its time: `FILE[@FROM..TO]`.
+pub(crate) use pins::read as named_keys;
 
 pub(crate) use texts::feed as feed_texts;
 
+/// Prints the named places at which a test can end the program, one a line.
+#[cfg(feature = "failpoints")]
+pub fn print_places() -> Exit {
+    let mut lines = crate::lines::Lines::new();
+    let printed = evidenced_spool::places::PLACES.iter().try_for_each(|place| lines.text(place));
+    match printed.and_then(|()| lines.finish()) {
+        Ok(()) => Exit::Done,
+        Err(ended) => ended.exit,
+    }
+}
+
 /// Runs the program with these arguments; the result is its exit code.
 pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    #[cfg(feature = "failpoints")]
+    let _armed = evidenced_spool::places::arm();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -106,7 +124,11 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),
         Command::Collectors(command) => collectors::run(context, &command),
+        Command::Spool(command) => spool::run(context, &command),
+        Command::Doctor => doctor::run(context),
         Command::Keygen(options) => keygen::run(context, &options),
+        Command::Keys(command) => keys::run(context, &command),
+        Command::Timestamp(options) => timestamp::run(context, &options),
         Command::Config(command) => config::run(context, &command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "evidenced", &mut std::io::stdout());

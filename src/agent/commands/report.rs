@@ -9,6 +9,7 @@ use super::{Context, texts};
 use crate::args::{Format, Report};
 use crate::exit::{Ended, Exit};
 use crate::opened::{self, Judged, failed};
+use crate::{sealing, stamps};
 
 pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let loaded = context.load()?;
@@ -32,6 +33,9 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
         return finish(out, options);
     }
     let mut report = ReportBuilder::new(opened::header(&*archive, &run, &reader)?, Limits::default());
+    let wanted = reader.manifest().map_err(failed)?.assurance.timestamped;
+    let anchors = sealing::anchors(&loaded)?;
+    report.stamped(stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?);
     let judge = Judge::compile(&judged.library, judged.settings)
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
     texts::feed(&mut report, &judged.mapping, &judge);

@@ -2,6 +2,7 @@
 
 use evidenced_model::{AgentId, Archive, LogHead};
 use evidenced_seal::select::runs_backwards;
+use evidenced_seal::timestamp::Anchors;
 use evidenced_seal::verify::{Options, Problem, VerifyReport, verify};
 use evidenced_seal::{PublicKeys, RunReader};
 use jiff::Timestamp;
@@ -23,11 +24,14 @@ pub(crate) fn run(context: &Context, options: &Verify) -> Result<Exit, Ended> {
     let keys = if options.key.is_empty() { own_keys(&loaded)? } else { named_keys(&options.key)? };
     let progress = Progress::new(context.common.quiet);
     progress.stage("verifying");
+    let anchors = options.tsa_ca.as_deref().map(Anchors::open).transpose();
     let asked = Options {
         agent: None,
+        anchors: anchors.map_err(|error| Ended::new(Exit::Usage, error.to_string()))?,
         expect_head: options.expect_head.as_deref().map(head).transpose()?,
         from: options.from.as_deref().map(|text| moment(text, false)).transpose()?,
-        keys: keys.clone(),
+        keys,
+        pack: false,
         until: options.to.as_deref().map(|text| moment(text, true)).transpose()?,
     };
     let mut report = verify(&*archive, &asked, &mut |done, all| progress.reached(done, all)).map_err(failed)?;
@@ -36,7 +40,8 @@ pub(crate) fn run(context: &Context, options: &Verify) -> Result<Exit, Ended> {
         progress.stage("judging again");
         let agents: Vec<AgentId> = report.heads.iter().map(|(agent, _)| agent.clone()).collect();
         for agent in agents {
-            judged_again += again(&*archive, &agent, &asked, &keys, &mut report)?;
+            let believed = report.believed.get(&agent).cloned().unwrap_or_default();
+            judged_again += again(&*archive, &agent, &asked, &believed, &mut report)?;
         }
     }
     progress.done();
@@ -82,6 +87,13 @@ fn print(
         lines.json(&json!({
             "good": report.is_good(), "store": location, "runs": report.runs, "entries": report.entries,
             "objects": report.objects, "bytes": report.bytes, "judged_again": judged_again, "heads": heads,
+            "keys": report.keys.iter().map(|key| json!({
+                "agent": key.agent, "id": key.id, "entries": key.entries, "why": key.why,
+            })).collect::<Vec<_>>(),
+            "stamps": {
+                "good": report.stamps.good, "pending": report.stamps.pending,
+                "unchecked": report.stamps.unchecked, "without": report.stamps.without,
+            },
             "problems": listed(&report.problems), "notes": listed(&report.notes),
         }))?;
         return lines.finish();
@@ -103,6 +115,16 @@ fn print(
     ))?;
     if options.re_evaluate {
         lines.text(format!("{judged_again} runs judged again from their stored resources"))?;
+    }
+    let stamps = &report.stamps;
+    if stamps.good + stamps.pending + stamps.unchecked > 0 {
+        lines.text(format!(
+            "stamps: {} good, {} pending, {} not checked (see --tsa-ca), {} runs were not to be stamped",
+            stamps.good, stamps.pending, stamps.unchecked, stamps.without
+        ))?;
+    }
+    for key in &report.keys {
+        lines.text(format!("key {} of {}: {}", key.id, key.agent, key.why))?;
     }
     for (agent, head) in &report.heads {
         lines.text(format!("head of {agent}: {head}"))?;

@@ -1,14 +1,16 @@
 //! The log, from its genesis to its head.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{AgentId, Digest, LogHead, RunId};
 
 use super::Checker;
-use crate::log::{EntryKind, Found, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
+use super::trust::Trust;
+use crate::log::{EntryKind, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
 use crate::select::RunRef;
 use crate::statement::{Statement, Subject, run_path};
-use crate::{SealError, dsse};
+use crate::{PublicKey, PublicKeys, SealError, timestamp};
 
 /// What the log says.
 pub(super) struct LogFacts {
@@ -18,6 +20,10 @@ pub(super) struct LogFacts {
     pub(super) head: Option<LogHead>,
     /// The runs it names, oldest first.
     pub(super) runs: Vec<RunRef>,
+    /// The paths of timestamp tokens, by the statement beside which they lie.
+    pub(super) tokens: BTreeMap<String, Vec<String>>,
+    /// Whose statements are believed.
+    pub(super) trust: Trust,
 }
 
 /// Checks the log of an agent.
@@ -26,12 +32,22 @@ pub(super) fn check(
     agent: &AgentId,
     expect: Option<LogHead>,
 ) -> Result<LogFacts, SealError> {
-    let mut walk = Walk::new(agent);
+    let mut walk = Walk::new(agent, checker.keys);
     let mut expected = false;
     let mut next = 0;
     loop {
         let path = entry_path(agent, next);
-        let read = look(checker.archive, &path);
+        // A signature is checked once.
+        let entry = Cell::new(None);
+        let valid = |bytes: &[u8]| {
+            let opened = open(&walk.trust, bytes)
+                .ok()
+                .filter(|(statement, key)| is_at(statement, agent, next) && walk.trust.ended(*key).is_none());
+            let is_valid = opened.is_some();
+            entry.set(opened);
+            is_valid
+        };
+        let read = look(checker.archive, &path, &valid);
         match checker.tolerate(read)? {
             None => walk.broken = true,
             Some(None) => break,
@@ -39,7 +55,8 @@ pub(super) fn check(
                 checker.report.entries += 1;
                 let head = LogHead { digest: found.digest, index: next };
                 expected |= expect == Some(head);
-                walk.entry(checker, &path, head, &found)?;
+                let opened = entry.take().map_or_else(|| open(&walk.trust, &found.bytes), Ok);
+                walk.entry(checker, &path, head, opened)?;
             }
         }
         next += 1;
@@ -47,8 +64,20 @@ pub(super) fn check(
     walk.settle_junk(checker, &[]);
     check_listing(checker, agent, next)?;
     walk.check_open(checker);
-    walk.check_strays(checker)?;
-    Ok(LogFacts { expected, head: walk.head, runs: walk.runs })
+    let tokens = walk.check_strays(checker)?;
+    Ok(LogFacts { expected, head: walk.head, runs: walk.runs, tokens, trust: walk.trust })
+}
+
+/// A signed entry and the key that signed it, or what is wrong with it.
+type Opened = Result<(LogStatement, Digest), String>;
+
+fn open(trust: &Trust, bytes: &[u8]) -> Opened {
+    let opened = trust.open(bytes).map_err(|error| error.to_string())?;
+    Ok((LogStatement::parse(&opened.payload)?, opened.key))
+}
+
+fn is_at(statement: &LogStatement, agent: &AgentId, index: u64) -> bool {
+    statement.predicate.index == index && statement.predicate.agent == *agent
 }
 
 /// Goes along the log.
@@ -64,10 +93,11 @@ struct Walk<'w> {
     open: BTreeMap<RunId, u64>,
     last_started: Option<RunId>,
     ended: BTreeSet<RunId>,
+    trust: Trust,
 }
 
 impl<'w> Walk<'w> {
-    fn new(agent: &'w AgentId) -> Self {
+    fn new(agent: &'w AgentId, pinned: &PublicKeys) -> Self {
         Self {
             agent,
             head: None,
@@ -77,22 +107,25 @@ impl<'w> Walk<'w> {
             open: BTreeMap::new(),
             last_started: None,
             ended: BTreeSet::new(),
+            trust: Trust::new(pinned),
         }
     }
 
-    fn entry(&mut self, checker: &mut Checker<'_>, path: &str, at: LogHead, found: &Found) -> Result<(), SealError> {
-        let opened = dsse::open(&found.bytes, checker.keys).map_err(|error| error.to_string());
-        let parsed = opened.and_then(|opened| Ok((LogStatement::parse(&opened.payload)?, opened.key)));
-        let (statement, key) = match parsed {
-            Ok(parsed) => parsed,
+    fn entry(&mut self, checker: &mut Checker<'_>, path: &str, at: LogHead, opened: Opened) -> Result<(), SealError> {
+        let (statement, key) = match opened {
+            Ok(opened) => opened,
             Err(what) => {
                 self.junk.push((at, what));
                 return Ok(());
             }
         };
         let entry = &statement.predicate;
-        if entry.index != at.index || entry.agent != *self.agent {
+        if !is_at(&statement, self.agent, at.index) {
             let what = format!("it is entry {} of agent {}: it was moved or replayed here", entry.index, entry.agent);
+            self.junk.push((at, what));
+            return Ok(());
+        }
+        if let Some(what) = self.trust.ended(key) {
             self.junk.push((at, what));
             return Ok(());
         }
@@ -105,6 +138,11 @@ impl<'w> Walk<'w> {
             );
         }
         self.broken = false;
+        let against = self.trust.against_entry(key, at.index, entry.appended_at);
+        let believed = against.is_none();
+        if let Some(what) = against {
+            checker.problem(path, what);
+        }
         if (entry.kind == EntryKind::Obstructed) == entry.obstructions.is_empty() {
             checker.problem(path, "an entry names obstructions exactly when it is `obstructed`");
         }
@@ -114,6 +152,9 @@ impl<'w> Walk<'w> {
             return Ok(());
         };
         self.subject(checker, path, (entry, subject), key)?;
+        if believed {
+            self.keys(checker, path, (entry, subject), key)?;
+        }
         self.lifecycle(checker, path, at, &statement);
         self.head = Some(at);
         Ok(())
@@ -136,6 +177,14 @@ impl<'w> Walk<'w> {
                     checker.problem(path, "a genesis is about the public key that signs it");
                 }
             }
+            (EntryKind::KeyRevoked, _) => {
+                if subject.name != PUBLIC_KEY || subject.sha256() == key {
+                    checker.problem(path, "a revocation is about a public key, and signed by another");
+                }
+            }
+            (EntryKind::KeyRotated, _) if !subject.name.starts_with("v1/objects/") => {
+                checker.problem(path, "a rotation is about an object that holds a public key");
+            }
             (EntryKind::Run, Some(run)) => {
                 if subject.name != run_path(self.agent, run) {
                     checker.problem(path, format!("it names {} for the run {run}", subject.name));
@@ -145,7 +194,7 @@ impl<'w> Walk<'w> {
                 checker.problem(path, "it does not say which run it is about");
             }
             _ if subject.name.starts_with("v1/objects/") => {
-                let read = look(checker.archive, &subject.name);
+                let read = look(checker.archive, &subject.name, &|bytes| Digest::of(bytes) == subject.sha256());
                 match checker.tolerate(read)? {
                     Some(Some(found)) if found.digest == subject.sha256() => {}
                     Some(Some(_)) => {
@@ -164,6 +213,40 @@ impl<'w> Walk<'w> {
                     checker.problem(path, "an entry about nothing that was sealed is about the previous entry");
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A believed key hands over to another, or revokes one.
+    fn keys(
+        &mut self,
+        checker: &mut Checker<'_>,
+        path: &str,
+        (entry, subject): (&LogEntry, &Subject),
+        by: Digest,
+    ) -> Result<(), SealError> {
+        match entry.kind {
+            EntryKind::KeyRotated => {
+                // That it is missing or changed was told already.
+                let read = look(checker.archive, &subject.name, &|bytes| Digest::of(bytes) == subject.sha256());
+                let Some(Some(found)) = checker.tolerate(read)? else { return Ok(()) };
+                match PublicKey::from_der(&found.bytes, &subject.name) {
+                    Ok(key) if key.id() == subject.sha256() => self.trust.hand_over(&key, by, entry.index),
+                    Ok(_) => {}
+                    Err(error) => checker.problem(path, format!("it hands over to no key: {error}")),
+                }
+            }
+            EntryKind::KeyRevoked => {
+                for index in self.trust.revoke(subject.sha256(), entry.index, entry.since) {
+                    let what = format!(
+                        "it is signed by key {}, which entry {} revoked since before",
+                        subject.sha256(),
+                        entry.index
+                    );
+                    checker.problem(entry_path(self.agent, index), what);
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -225,7 +308,9 @@ impl<'w> Walk<'w> {
     }
 
     /// A statement that no entry names: the log has lost its end, or somebody left a run out.
-    fn check_strays(&self, checker: &mut Checker<'_>) -> Result<(), SealError> {
+    /// Gives the timestamp tokens that lie there, by the statements beside them.
+    fn check_strays(&self, checker: &mut Checker<'_>) -> Result<BTreeMap<String, Vec<String>>, SealError> {
+        let mut tokens: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let named: BTreeSet<&str> = self.runs.iter().map(|run| run.path.as_str()).collect();
         let mut folders = vec![format!("v1/runs/{}/", self.agent)];
         while let Some(folder) = folders.pop() {
@@ -234,12 +319,14 @@ impl<'w> Walk<'w> {
                 let path = format!("{folder}{name}");
                 if name.ends_with('/') {
                     folders.push(path);
+                } else if timestamp::is_token(&name) {
+                    tokens.entry(format!("{folder}run.dsse.json")).or_default().push(path);
                 } else if name == "run.dsse.json" && !named.contains(path.as_str()) {
                     self.stray(checker, &path);
                 }
             }
         }
-        Ok(())
+        Ok(tokens)
     }
 
     fn stray(&self, checker: &mut Checker<'_>, path: &str) {

@@ -3,21 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::manifest::FORMAT;
-use evidenced_model::{AccountCoverage, AgentId, Calls, Controls, Digest, Manifest, Totals, canon};
+use evidenced_model::{AccountCoverage, AgentId, Calls, Controls, Digest, Manifest, Totals, VerdictCounts, canon};
 use serde::de::DeserializeOwned;
 
-use super::{Checker, claim, group, key};
+use super::memo::{claim, key};
+use super::time::{self, Signed};
+use super::trust::Trust;
+use super::{Checker, Counted, Seen, group};
 use crate::object::{Format, MAX_CONTENT, object_path};
-use crate::read::pair;
+use crate::read::{Pair, pair};
 use crate::select::RunRef;
 use crate::statement::{RunStatement, subject};
 use crate::tree::{Entry, Tree};
+use crate::withheld::whole_path;
 use crate::write::cells_root;
 use crate::{SealError, dsse};
 
-/// Checks one run.
-pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result<(), SealError> {
-    let Some(statement) = statement(checker, agent, run)? else { return Ok(()) };
+/// Checks one run; `tokens` are the paths of timestamp tokens, by the run's statement.
+pub(super) fn check(
+    checker: &mut Checker<'_>,
+    agent: &AgentId,
+    run: &RunRef,
+    (trust, tokens): (&Trust, &BTreeMap<String, Vec<String>>),
+) -> Result<(), SealError> {
+    let Some((statement, signature)) = statement(checker, agent, run, trust)? else { return Ok(()) };
     let file = run.path.as_str();
     let subjects = statement.subjects();
     let names: BTreeSet<&str> = subjects.keys().map(String::as_str).collect();
@@ -26,7 +35,11 @@ pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) ->
         return Ok(());
     }
     let predicate = &statement.predicate;
-    if let Some(manifest) = document::<Manifest>(checker, &subjects, subject::MANIFEST, file)? {
+    let manifest = document::<Manifest>(checker, &subjects, subject::MANIFEST, file)?;
+    let wanted = manifest.as_ref().map(|manifest| manifest.assurance.timestamped);
+    let signed = Signed { ended: predicate.window.end, signature: &signature, wanted };
+    time::check(checker, run, &signed, tokens.get(file).map_or(&[], Vec::as_slice))?;
+    if let Some(manifest) = manifest {
         let agrees = manifest.agent == predicate.agent
             && manifest.run == predicate.run
             && manifest.slot == predicate.slot
@@ -39,24 +52,46 @@ pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) ->
             checker.problem(file, format!("its format is {:?}; this program knows {FORMAT:?}", manifest.format));
         }
     }
-    if let Some(controls) = document::<Controls>(checker, &subjects, subject::CONTROLS, file)?
-        && controls.findings != subjects[subject::FINDINGS]
-    {
+    if controls(checker, &subjects, file)?.is_some_and(|findings| findings != subjects[subject::FINDINGS]) {
         checker.problem(file, "its controls rest on other findings than its own");
     }
     document::<Calls>(checker, &subjects, subject::CALLS, file)?;
     for name in [subject::CONFIG, subject::MAPPINGS] {
         let seen = key(&[b"document", subjects[name].as_bytes()]);
-        if checker.documents.insert(seen) {
+        if checker.documents.get(seen).is_none() {
+            checker.documents.insert(seen, ());
             document::<serde_json::Value>(checker, &subjects, name, file)?;
         }
     }
     check_trees(checker, &subjects, &predicate.totals, file)
 }
 
-fn statement(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result<Option<RunStatement>, SealError> {
+/// The findings that the controls rest on, if they can be seen.
+fn controls(
+    checker: &mut Checker<'_>,
+    subjects: &BTreeMap<String, Digest>,
+    file: &str,
+) -> Result<Option<Digest>, SealError> {
+    let seen = key(&[b"controls", subjects[subject::CONTROLS].as_bytes()]);
+    if let Some(findings) = checker.controls.get(seen) {
+        return Ok(findings);
+    }
+    let read = document::<Controls>(checker, subjects, subject::CONTROLS, file)?;
+    let findings = read.map(|controls| controls.findings);
+    checker.controls.insert(seen, findings);
+    Ok(findings)
+}
+
+/// The statement of a run and its signature's bytes.
+fn statement(
+    checker: &mut Checker<'_>,
+    agent: &AgentId,
+    run: &RunRef,
+    trust: &Trust,
+) -> Result<Option<(RunStatement, Vec<u8>)>, SealError> {
     let file = run.path.as_str();
-    let read = checker.archive.read(file, dsse::LIMIT).map_err(SealError::from);
+    let named = |bytes: &[u8]| Digest::of(bytes) == run.digest;
+    let read = checker.archive.read_valid(file, dsse::LIMIT, &named).map_err(SealError::from);
     let bytes = match checker.tolerate(read)? {
         None => return Ok(None),
         Some(None) => {
@@ -69,14 +104,17 @@ fn statement(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result
         let what = format!("its SHA-256 is not the one that log entry {} names: it was changed", run.entry.index);
         checker.problem(file, what);
     }
-    let opened = dsse::open(&bytes, checker.keys).map_err(|error| error.to_string());
-    match opened.and_then(|opened| RunStatement::parse(&opened.payload)) {
-        Ok(statement) => {
+    let opened = trust.open(&bytes).map_err(|error| error.to_string());
+    match opened.and_then(|opened| Ok((RunStatement::parse(&opened.payload)?, opened))) {
+        Ok((statement, opened)) => {
+            if let Some(what) = trust.against_run(opened.key, run.entry.index, statement.predicate.window.end) {
+                checker.problem(file, what);
+            }
             let predicate = &statement.predicate;
             if predicate.run != run.run || predicate.agent != *agent || predicate.slot != run.slot {
                 checker.problem(file, format!("it is about another run than log entry {}", run.entry.index));
             }
-            Ok(Some(statement))
+            Ok(Some((statement, opened.signature)))
         }
         Err(what) => {
             checker.problem(file, what);
@@ -85,7 +123,7 @@ fn statement(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) -> Result
     }
 }
 
-/// A document, if it is one of its kind.
+/// A document, if it is there and one of its kind.
 fn document<T: DeserializeOwned>(
     checker: &mut Checker<'_>,
     subjects: &BTreeMap<String, Digest>,
@@ -93,7 +131,14 @@ fn document<T: DeserializeOwned>(
     referrer: &str,
 ) -> Result<Option<T>, SealError> {
     let digest = subjects[name];
-    let Some(content) = checker.content(&digest, Format::Json, MAX_CONTENT, referrer)? else { return Ok(None) };
+    let content = match checker.content(&digest, MAX_CONTENT, referrer)? {
+        Seen::Here(content) => content,
+        Seen::Wrong => return Ok(None),
+        Seen::Withheld => {
+            checker.withhold(&digest, name, 1, 0);
+            return Ok(None);
+        }
+    };
     match serde_json::from_slice(&content) {
         Ok(document) => Ok(Some(document)),
         Err(error) => {
@@ -110,55 +155,140 @@ fn check_trees(
     totals: &Totals,
     file: &str,
 ) -> Result<(), SealError> {
+    let names = [subject::INVENTORY, subject::FINDINGS, subject::COVERAGE];
+    let [one, two, three] = names.map(|name| subjects[name]);
+    let seen = key(&[b"trees", one.as_bytes(), two.as_bytes(), three.as_bytes()]);
+    let counted = match checker.places.get(seen) {
+        Some(counted) => counted,
+        None => {
+            let counted = count_trees(checker, subjects, file)?;
+            checker.places.insert(seen, counted);
+            counted
+        }
+    };
+    // What is missing or broken was told already.
+    if !counted.broken && !counted.agrees(totals) {
+        let there = Totals {
+            calls: totals.calls,
+            findings: counted.verdicts,
+            gaps: counted.gaps,
+            resources: counted.resources,
+            scopes: counted.scopes,
+        };
+        let what =
+            format!("its totals are not those of its trees: it says {}, they hold {}", text(totals), text(&there));
+        checker.problem(file, what);
+    }
+    Ok(())
+}
+
+impl Counted {
+    /// Whether these can be the totals, as far as they can be seen.
+    fn agrees(&self, totals: &Totals) -> bool {
+        let said = &totals.findings;
+        let each = |counts: &VerdictCounts| [counts.fail, counts.not_applicable, counts.pass, counts.unknown];
+        let shown_fit = each(&self.verdicts).iter().zip(each(said)).all(|(shown, said)| *shown <= said);
+        let findings = shown_fit && self.verdicts.total() + self.hidden_findings == said.total();
+        let coverage = if self.hidden_coverage > 0 {
+            self.scopes <= totals.scopes && self.gaps <= totals.gaps
+        } else {
+            (self.scopes, self.gaps) == (totals.scopes, totals.gaps)
+        };
+        findings && coverage && self.resources == totals.resources
+    }
+}
+
+/// Checks the trees of a run, and counts what they hold.
+fn count_trees(
+    checker: &mut Checker<'_>,
+    subjects: &BTreeMap<String, Digest>,
+    file: &str,
+) -> Result<Counted, SealError> {
     let before = checker.report.problems.len();
-    let root =
-        |checker: &mut Checker<'_>, name: &str| checker.root(&subjects[name], file).map(Option::unwrap_or_default);
-    let inventory = root(checker, subject::INVENTORY)?;
-    let findings = root(checker, subject::FINDINGS)?;
-    let coverage = root(checker, subject::COVERAGE)?;
-    let mut counted = Totals { calls: totals.calls, resources: inventory.to_bytes().count, ..Totals::default() };
+    let mut counted = Counted::default();
+    let mut root = |name: &str| {
+        let tree = checker.root(&subjects[name], file)?;
+        if tree.is_withheld() {
+            checker.problem(
+                whole_path(&subjects[name]),
+                format!("it withholds the root of the {name}, which no pack does"),
+            );
+        }
+        Ok::<_, SealError>(tree.or_nothing())
+    };
+    let (inventory, findings, coverage) =
+        (root(subject::INVENTORY)?, root(subject::FINDINGS)?, root(subject::COVERAGE)?);
+    counted.resources = inventory.entries.iter().map(|entry| entry.count).sum();
     let mut covered: BTreeMap<String, Entry> =
         coverage.entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
     for account in pair(inventory, findings) {
         let cover = covered.remove(&account.name);
-        counted.findings.add(&group::check_account(checker, &account)?);
-        match cover {
-            Some(cover) => check_coverage(checker, &cover, account.inventory.as_ref(), &mut counted)?,
-            None => checker.problem(file, format!("there is no coverage of the account {}", account.name)),
+        if cover.is_none() {
+            checker.problem(file, format!("there is no coverage of the account {}", account.name));
         }
+        counted.add(&check_account(checker, &account, cover.as_ref())?);
     }
     for cover in covered.values() {
-        check_coverage(checker, cover, None, &mut counted)?;
+        let nothing = Pair { name: cover.name.clone(), inventory: None, findings: None };
+        counted.add(&check_account(checker, &nothing, Some(cover))?);
     }
-    // What is missing or broken was told already.
-    if counted != *totals && checker.report.problems.len() == before {
-        let what =
-            format!("its totals are not those of its trees: it says {}, they hold {}", text(totals), text(&counted));
-        checker.problem(file, what);
-    }
-    Ok(())
+    counted.broken = checker.report.problems.len() > before;
+    Ok(counted)
 }
 
 fn text(totals: &Totals) -> String {
     String::from_utf8_lossy(&canon::to_vec(totals)).into_owned()
 }
 
+/// Checks what both trees hold of an account, and its coverage.
+fn check_account(checker: &mut Checker<'_>, account: &Pair, cover: Option<&Entry>) -> Result<Counted, SealError> {
+    let seen = key(&[b"account", &claim(&account.inventory), &claim(&account.findings), &claim(cover)]);
+    if let Some(counted) = checker.places.get(seen) {
+        return Ok(counted);
+    }
+    let before = checker.report.problems.len();
+    let mut counted = Counted::default();
+    let mut read = |entry: &Option<Entry>| match entry {
+        Some(entry) => checker.tree(entry, "the root"),
+        None => Ok(Seen::Here(Tree::default())),
+    };
+    let (inventory, findings) = (read(&account.inventory)?, read(&account.findings)?);
+    let label = format!("account {}", account.name);
+    for entry in account.inventory.iter().filter(|_| inventory.is_withheld()) {
+        checker.withhold(&entry.digest, &label, 1, entry.count);
+    }
+    for entry in account.findings.iter().filter(|_| findings.is_withheld()) {
+        checker.withhold(&entry.digest, &label, 1, entry.count);
+        counted.hidden_findings += entry.count;
+    }
+    // What could not be read was told; nothing is held against it.
+    let known = inventory.is_here();
+    let (inventory, findings) = (inventory.or_nothing(), findings.or_nothing());
+    counted.add(&group::check_groups(checker, &account.name, &inventory, &findings, !known)?);
+    if let Some(cover) = cover {
+        check_coverage(checker, cover, known.then_some(&inventory), &mut counted)?;
+    }
+    counted.broken = checker.report.problems.len() > before;
+    checker.places.insert(seen, counted);
+    Ok(counted)
+}
+
 /// The coverage of an account, and that it counts the resources that are there.
 fn check_coverage(
     checker: &mut Checker<'_>,
     cover: &Entry,
-    inventory: Option<&Entry>,
-    counted: &mut Totals,
+    inventory: Option<&Tree>,
+    counted: &mut Counted,
 ) -> Result<(), SealError> {
-    let seen = key(&[b"coverage", &claim([cover]), &claim(inventory)]);
-    if let Some((scopes, gaps)) = checker.coverage.get(&seen) {
-        counted.scopes += scopes;
-        counted.gaps += gaps;
-        return Ok(());
-    }
     let file = object_path(&cover.digest, Format::Json);
-    let Some(content) = checker.content(&cover.digest, Format::Json, cover.bytes, "the coverage tree")? else {
-        return Ok(());
+    let content = match checker.content(&cover.digest, cover.bytes, "the coverage tree")? {
+        Seen::Here(content) => content,
+        Seen::Wrong => return Ok(()),
+        Seen::Withheld => {
+            checker.withhold(&cover.digest, subject::COVERAGE, 1, 0);
+            counted.hidden_coverage += 1;
+            return Ok(());
+        }
     };
     let coverage: AccountCoverage = match serde_json::from_slice(&content) {
         Ok(coverage) => coverage,
@@ -177,34 +307,22 @@ fn check_coverage(
     for (fact, _) in says.iter().filter(|(_, right)| !right) {
         checker.problem(&file, format!("the coverage tree says another {fact:?} of it than it has"));
     }
-    check_counts(checker, &file, &coverage, inventory)?;
-    let facts = (coverage.scope_count(), coverage.gap_count());
-    counted.scopes += facts.0;
-    counted.gaps += facts.1;
-    checker.coverage.insert(seen, facts);
+    if let Some(inventory) = inventory {
+        check_counts(checker, &file, &coverage, inventory);
+    }
+    counted.scopes += coverage.scope_count();
+    counted.gaps += coverage.gap_count();
     Ok(())
 }
 
 /// The cells of each kind count as many resources as the inventory holds.
-fn check_counts(
-    checker: &mut Checker<'_>,
-    file: &str,
-    coverage: &AccountCoverage,
-    inventory: Option<&Entry>,
-) -> Result<(), SealError> {
+fn check_counts(checker: &mut Checker<'_>, file: &str, coverage: &AccountCoverage, inventory: &Tree) {
     let mut cells: BTreeMap<&str, u64> = BTreeMap::new();
     for cell in &coverage.cells {
         *cells.entry(cell.kind.as_str()).or_default() += cell.resources;
     }
-    let tree = match inventory {
-        Some(entry) => {
-            let read = Tree::read(checker.objects, &entry.digest, "the inventory");
-            checker.tolerate(read)?.unwrap_or_default()
-        }
-        None => Tree::default(),
-    };
     let mut lines: BTreeMap<&str, u64> = BTreeMap::new();
-    for entry in &tree.entries {
+    for entry in &inventory.entries {
         let kind = entry.name.split_once('/').map_or("", |(_, kind)| kind);
         *lines.entry(kind).or_default() += entry.count;
     }
@@ -215,5 +333,4 @@ fn check_counts(
             checker.problem(file, format!("it counts {said} resources of {kind}, and the inventory holds {there}"));
         }
     }
-    Ok(())
 }

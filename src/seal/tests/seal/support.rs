@@ -120,6 +120,9 @@ fn write_groups(world: &World, writer: &mut RunWriter<'_>, population: &Populati
             for (id, value) in resources {
                 let mut resource = Resource::new(kind.parse().unwrap(), id.clone(), scope(account, region));
                 resource.read("value", value.clone()).absent("nothing");
+                if let Some(tags) = value.get("tags") {
+                    resource.read("tags", tags.clone());
+                }
                 let mut line = Vec::new();
                 resource.write_line(&mut line);
                 partitioner.push(&group, id, &line).unwrap();

@@ -1,0 +1,10 @@
+//! Keys in key services and authorities that stamp: others' servers where there are any, and small ones of ours.
+
+#[cfg(all(test, feature = "gcp"))]
+mod gcp;
+#[cfg(all(test, feature = "aws"))]
+mod kms;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod stamping;

@@ -1,0 +1,18 @@
+//! Packs as a whole: made from a synthetic company's store, verified, unpacked by others' tools, and tampered with.
+
+#[cfg(test)]
+mod by_hand;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod packed;
+#[cfg(test)]
+mod redacted;
+#[cfg(test)]
+#[expect(dead_code, reason = "the seal's tests use more of it")]
+#[path = "../../../seal/tests/seal/support.rs"]
+mod support;
+#[cfg(test)]
+mod tamper;
+#[cfg(test)]
+mod whole;

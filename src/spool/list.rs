@@ -1,0 +1,69 @@
+//! What waits in a spool, for people and programs. Reading it changes nothing and needs no lock.
+
+use std::path::Path;
+
+use evidenced_model::RunId;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::SpoolError;
+use crate::bundle::Bundle;
+
+/// A sealed run that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The run.
+    pub run: RunId,
+    /// When it was sealed.
+    pub sealed_at: Timestamp,
+    /// The bytes of its objects.
+    pub bytes: u64,
+    /// What it waits for.
+    pub state: State,
+    /// What the store said last.
+    pub error: Option<String>,
+}
+
+/// What a sealed run waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The key service, to sign it.
+    Unsigned,
+    /// The store.
+    Sealed,
+    /// Its objects are in the store; its log entry is not.
+    Stored,
+    /// Somebody: the store refuses it, or one that it rests on.
+    Refused,
+}
+
+/// The sealed runs that wait in the spool in this folder, oldest first; none if there is no spool.
+pub fn list(root: &Path) -> Result<Vec<Listed>, SpoolError> {
+    let folder = root.join("bundles");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let (bundles, damaged) = Bundle::all(&folder)?;
+    for error in damaged {
+        tracing::error!(%error, "a sealed run in the spool cannot be read; it is left where it is");
+    }
+    Ok(bundles.iter().map(listed).collect())
+}
+
+fn listed(bundle: &Bundle) -> Listed {
+    let refusal = bundle.refusal();
+    let state = match &refusal {
+        Some(refusal) if refusal.refused => State::Refused,
+        _ if bundle.is_stored() => State::Stored,
+        _ if bundle.folder.join("run.dsse.json").exists() => State::Sealed,
+        _ => State::Unsigned,
+    };
+    Listed {
+        run: bundle.facts.run,
+        sealed_at: bundle.facts.sealed_at,
+        bytes: bundle.facts.bytes,
+        state,
+        error: refusal.map(|refusal| refusal.what),
+    }
+}
