@@ -18,9 +18,7 @@ pub trait Archive: Send + Sync {
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Some(file) = self.open(path)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| ArchiveError::reading(path, &error))?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| ArchiveError::reading(path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(ArchiveError::TooLarge { path: path.to_owned(), limit });
         }
@@ -46,12 +44,7 @@ pub trait Archive: Send + Sync {
     }
 
     /// The oldest version of a file that is valid, or else the oldest at all. `None` if the store keeps no versions.
-    fn original(
-        &self,
-        path: &str,
-        limit: u64,
-        valid: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Option<Vec<u8>>, ArchiveError> {
+    fn original(&self, path: &str, limit: u64, valid: &dyn Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, ArchiveError> {
         let _ = (path, limit, valid);
         Ok(None)
     }

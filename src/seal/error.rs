@@ -83,7 +83,9 @@ impl SealError {
     pub fn is_away(&self) -> bool {
         matches!(
             self,
-            Self::Archive(ArchiveError::Away { .. }) | Self::Sink(SinkError::Away { .. }) | Self::Key(KeyError::Away { .. })
+            Self::Archive(ArchiveError::Away { .. })
+                | Self::Sink(SinkError::Away { .. })
+                | Self::Key(KeyError::Away { .. })
         )
     }
 }

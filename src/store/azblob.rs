@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use azure_core::http::{ClientOptions, Etag, RetryOptions, Url};
 use azure_core::time::OffsetDateTime;
 use azure_storage_blob::models::{
-    BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders as _,
-    BlobClientGetPropertiesOptions, BlobClientSetImmutabilityPolicyOptions, BlobClientUploadOptions,
+    BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesOptions,
+    BlobClientGetPropertiesResultHeaders as _, BlobClientSetImmutabilityPolicyOptions, BlobClientUploadOptions,
     BlobContainerClientGetPropertiesResultHeaders as _, ImmutabilityPolicyMode,
 };
 use azure_storage_blob::{BlobClient, BlobContainerClient, BlobContainerClientOptions};
@@ -66,8 +66,10 @@ impl Azblob {
                     .to_owned(),
             ));
         }
-        let options =
-            BlobContainerClientOptions { client_options: client_options.clone(), ..BlobContainerClientOptions::default() };
+        let options = BlobContainerClientOptions {
+            client_options: client_options.clone(),
+            ..BlobContainerClientOptions::default()
+        };
         let container = BlobContainerClient::new(url.clone(), token.clone(), Some(options));
         let container = container.map_err(|error| unusable(chain(&error)))?;
         Ok(Clients { container, list: list::Lister::new(url, token, client_options) })
@@ -142,8 +144,7 @@ impl Remote for Azblob {
     }
 
     async fn held(&self, key: &str, version: Option<&str>) -> Result<Option<Hold>, Trouble> {
-        let options =
-            BlobClientGetPropertiesOptions { version_id: version.map(str::to_owned), ..Default::default() };
+        let options = BlobClientGetPropertiesOptions { version_id: version.map(str::to_owned), ..Default::default() };
         let asked = self.blob(key, None).await?.get_properties(Some(options)).await;
         let answer = asked.map_err(|error| trouble(&error, "Storage Blob Data Reader"))?;
         let mode = answer.immutability_policy_mode().ok().flatten();

@@ -238,7 +238,9 @@ mod tests {
         let azure = Place::Azure { account: "acme", container: "logs", prefix: "a/b" };
         assert_eq!(place("azblob://acme/logs/a/b"), azure);
         assert_eq!(place("./evidence"), Place::Folder);
-        for wrong in ["s3://", "s3:///a", "s3://a b", "s3://a/../b", "s3://a//b", "azblob://acme", "ftp://x", "gs://a?b"] {
+        for wrong in
+            ["s3://", "s3:///a", "s3://a b", "s3://a/../b", "s3://a//b", "azblob://acme", "ftp://x", "gs://a?b"]
+        {
             let error = Place::parse(wrong).unwrap_err().to_string();
             assert!(error.contains(wrong) && error.contains("expected") || error.contains("no prefix"), "{error}");
         }

@@ -22,7 +22,9 @@ pub fn npm(target: &Path, name: &str) -> Result<PathBuf> {
 pub fn cargo(target: &Path, name: &str, features: &str) -> Result<PathBuf> {
     let folder = ensure(target, name, |folder, package| {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["install", "--quiet", "--locked", "--debug", "--features", features, package, "--root"]).arg(folder);
+        cargo
+            .args(["install", "--quiet", "--locked", "--debug", "--features", features, package, "--root"])
+            .arg(folder);
         // Another target folder than ours, which the cargo that runs us may have locked.
         let build = folder.join("build");
         cargo.env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "false").current_dir(folder);

@@ -102,13 +102,7 @@ impl<'w> Walk<'w> {
         }
     }
 
-    fn entry(
-        &mut self,
-        checker: &mut Checker<'_>,
-        path: &str,
-        at: LogHead,
-        opened: Opened,
-    ) -> Result<(), SealError> {
+    fn entry(&mut self, checker: &mut Checker<'_>, path: &str, at: LogHead, opened: Opened) -> Result<(), SealError> {
         let (statement, key) = match opened {
             Ok(opened) => opened,
             Err(what) => {

@@ -37,7 +37,9 @@ pub(super) fn access(account: &str, options: &Options) -> Result<Access, Trouble
     let suffix = part("EndpointSuffix").unwrap_or("core.windows.net");
     let own = || part("BlobEndpoint").map_or_else(|| format!("https://{account}.blob.{suffix}"), str::to_owned);
     let endpoint = options.endpoint_url.clone().unwrap_or_else(own);
-    let with = |policy: Arc<dyn Policy>| Ok(Access { endpoint: endpoint.clone(), client_options: with_policy(policy), token: None });
+    let with = |policy: Arc<dyn Policy>| {
+        Ok(Access { endpoint: endpoint.clone(), client_options: with_policy(policy), token: None })
+    };
     if let Some(key) = part("AccountKey").or(azure.account_key.as_deref()) {
         let key = SharedKey::new(account, key, Arc::clone(&options.clock)).ok_or_else(|| {
             Trouble::Refused("the account's key in the environment is not base64; copy it again".to_owned())

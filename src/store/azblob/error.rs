@@ -34,9 +34,7 @@ pub(super) fn trouble(error: &Error, permission: &str) -> Trouble {
 fn by_code(code: &str, status: u16, permission: &str) -> Trouble {
     let said = format!("{status} {code}");
     match (code, status) {
-        ("ContainerNotFound", _) => {
-            Trouble::Refused(format!("{said}; make the container first, see docs/stores.md"))
-        }
+        ("ContainerNotFound", _) => Trouble::Refused(format!("{said}; make the container first, see docs/stores.md")),
         ("ContainerBeingDeleted" | "ContainerDisabled" | "AccountIsDisabled", _) => Trouble::Refused(said),
         (_, 409 | 412) => Trouble::Exists,
         ("OperationTimedOut" | "ServerBusy" | "InternalError", _) | (_, 408 | 429 | 500 | 502..=599) => {

@@ -54,7 +54,8 @@ impl Policy for SharedKey {
 
 /// What is signed of a request.
 fn to_sign(account: &str, request: &Request) -> String {
-    let header = |name: &'static str| request.headers().get_optional_string(&HeaderName::from(name)).unwrap_or_default();
+    let header =
+        |name: &'static str| request.headers().get_optional_string(&HeaderName::from(name)).unwrap_or_default();
     let length = match request.body().len() {
         Some(length) if length > 0 => length.to_string(),
         _ => String::new(),

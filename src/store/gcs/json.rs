@@ -112,7 +112,8 @@ impl Json {
     }
 
     fn object(&self, key: &str, generation: Option<&str>) -> String {
-        let generation = generation.map_or_else(String::new, |generation| format!("?generation={}", encode(generation)));
+        let generation =
+            generation.map_or_else(String::new, |generation| format!("?generation={}", encode(generation)));
         format!("{}/o/{}{generation}", self.bucket, encode(key))
     }
 

@@ -16,11 +16,7 @@ pub(crate) fn patience(timeout: Duration, bytes: usize) -> Duration {
 }
 
 /// Makes a request, and makes it again while the store is away.
-pub(crate) async fn retry<T, F>(
-    what: &str,
-    patience: Duration,
-    request: impl Fn() -> F + Send,
-) -> Result<T, Trouble>
+pub(crate) async fn retry<T, F>(what: &str, patience: Duration, request: impl Fn() -> F + Send) -> Result<T, Trouble>
 where
     F: Future<Output = Result<T, Trouble>> + Send,
 {

@@ -29,6 +29,9 @@ where
         // A credential service may be back soon; a missing profile will not, and is told apart by its words only.
         SdkError::DispatchFailure(failure) => {
             let why = failure.as_connector_error().map_or_else(String::new, |error| chain(error));
+            if !why.contains("credential") && !why.contains("identity") {
+                return Trouble::Away(format!("the store cannot be reached: {why}"));
+            }
             let away = ["timed out", "timeout", "connect", "dns", "503"].iter().any(|word| why.contains(word));
             let reason = format!("no AWS credentials: {why}; sign in, or give this workload a role");
             if away { Trouble::Away(reason) } else { Trouble::Refused(reason) }
@@ -57,8 +60,14 @@ fn by_code(code: Option<&str>, message: &str, status: u16, permission: &str) -> 
             Trouble::Exists
         }
         (
-            "SlowDown" | "RequestTimeout" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded"
-            | "ServiceUnavailable" | "InternalError" | "RequestTimeTooSkewed",
+            "SlowDown"
+            | "RequestTimeout"
+            | "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "ServiceUnavailable"
+            | "InternalError"
+            | "RequestTimeTooSkewed",
             _,
         ) => Trouble::Away(said),
         // Credentials run out in the middle of a run; the chain fetches new ones.

@@ -90,7 +90,8 @@ async fn plain(
         .map(|object| Version { at: 0, key: name(object.key), id: None, marker: false, superseded: false })
         .collect();
     let folders = listed.common_prefixes.unwrap_or_default().into_iter().map(|folder| name(folder.prefix)).collect();
-    let next = (listed.is_truncated == Some(true)).then(|| format!("{MARK}{}", token_of(listed.next_continuation_token)));
+    let next =
+        (listed.is_truncated == Some(true)).then(|| format!("{MARK}{}", token_of(listed.next_continuation_token)));
     Ok(Page { versions, folders, next })
 }
 
