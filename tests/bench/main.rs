@@ -1,6 +1,8 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+mod store;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,6 +12,9 @@ use evidenced_model::{Account, KindId, Provider, Resource, Scope};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
+    if std::env::args_os().next_back().is_some_and(|last| last == "store") {
+        return store::run();
+    }
     evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
 }
 

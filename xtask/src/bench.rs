@@ -32,6 +32,8 @@ pub(crate) fn run() -> Result<()> {
         aws(&bench, &venv, count, cpu, memory, &mut board)?;
     }
     kernels()?;
+    let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("store"), &venv)?;
+    store(&bench, &mut board)?;
     let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
     synthetic(&bench, &mut board)?;
     board.finish()
@@ -63,6 +65,19 @@ fn aws(bench: &Bench, venv: &Venv, count: u64, cpu: f64, memory: f64, board: &mu
     bench.run(&arguments)?;
     let grown = (size(&bench.folder.join("evidence"))? - before) as f64 / 1024.0;
     board.line("written by an unchanged second run", grown, "KiB", Some(40.0));
+    Ok(())
+}
+
+/// A first run's chunks into a bucket with 20 ms of latency.
+fn store(bench: &Bench, board: &mut Board) -> Result<()> {
+    println!("\n1000 chunks into a bucket that takes 20 ms for each");
+    bench.configure("aws: {}", "")?;
+    let run = bench.run(&["store"])?;
+    let (one, together) = (run.stage("store", "one_by_one")?, run.stage("store", "together")?);
+    board.line("one by one", one, "s", None);
+    board.line("together", together, "s", None);
+    board.least("times quicker together", one / together, "", 10.0);
+    board.line("peak memory", run.peak, "MiB", Some(64.0));
     Ok(())
 }
 

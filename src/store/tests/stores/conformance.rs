@@ -44,9 +44,9 @@ async fn azblob_on_azurite() {
     let url = format!("azblob://{}/evidence/some/prefix", Azurite::ACCOUNT);
     suite(&*open(&url, &options)).await;
 
-    let azure = AzureKey { account_key: Some(account_key() + "AA=="), ..AzureKey::default() };
+    let azure = AzureKey { account_key: Some(account_key()), ..AzureKey::default() };
     let refused = open(&url, &Options { azure, ..options }).put("v1/x", b"x".to_vec()).await.unwrap_err().to_string();
-    assert!(refused.contains("not this account's") || refused.contains("not base64"), "{refused}");
+    assert!(refused.contains("not this account's"), "{refused}");
     drop(azurite);
 }
 
