@@ -103,7 +103,7 @@ impl Remote for Gcs {
             write = write.set_kms_key(kms_key);
         }
         let permission = "storage.objects.create and storage.objects.setRetention";
-        write.send_unbuffered().await.map(|_| ()).map_err(|error| trouble(&error, permission))
+        Box::pin(write.send_unbuffered()).await.map(|_| ()).map_err(|error| trouble(&error, permission))
     }
 
     async fn get(&self, key: &str, version: Option<&str>, from: u64) -> Result<Got, Trouble> {

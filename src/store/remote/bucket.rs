@@ -162,7 +162,7 @@ impl Shared {
     /// Writes a file that is not there yet.
     pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<Put, SinkError> {
         let key = self.key(path).map_err(|trouble| sink(path, trouble))?;
-        let hold = match &self.retention {
+        let hold = match self.retention {
             Some(retention) => {
                 self.must_lock().await.map_err(|trouble| sink(path, trouble))?;
                 Some(self.hold(retention).map_err(|trouble| sink(path, trouble))?)

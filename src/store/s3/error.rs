@@ -67,11 +67,13 @@ fn by_code(code: Option<&str>, message: &str, status: u16, permission: &str) -> 
             | "RequestLimitExceeded"
             | "ServiceUnavailable"
             | "InternalError"
-            | "RequestTimeTooSkewed",
+            | "RequestTimeTooSkewed"
+            // Credentials run out in the middle of a run; the chain fetches new ones.
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "TokenRefreshRequired",
             _,
         ) => Trouble::Away(said),
-        // Credentials run out in the middle of a run; the chain fetches new ones.
-        ("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired", _) => Trouble::Away(said),
         ("NotImplemented" | "MethodNotAllowed", _) | (_, 405 | 501) => Trouble::Unsupported(said),
         ("NoSuchBucket", _) => Trouble::Refused(format!("{said}; make the bucket first, see docs/stores.md")),
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "AuthorizationHeaderMalformed", _) => {

@@ -1,5 +1,8 @@
 //! Locks: proved where there are any, and an error at the start where there are none.
 
+use aws_sdk_s3::types::{
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+};
 use evidenced_model::manifest::LockMode;
 use evidenced_model::{Clock as _, Put, SinkError};
 use evidenced_store::{GRACE_DAYS, Lock, Options, Retention};
@@ -89,9 +92,6 @@ async fn what_a_bucket_locks_by_itself_is_told() {
     let ministack = Ministack::start(target()).unwrap();
     let insider = Insider::new(&ministack.url());
     insider.bucket("evidence", true).await;
-    use aws_sdk_s3::types::{
-        DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
-    };
     let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(7).build();
     let rule = ObjectLockRule::builder().default_retention(retention).build();
     let configuration =
