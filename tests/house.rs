@@ -38,7 +38,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("evidenced", &["evidenced-agent", "evidenced-aws", "evidenced-kit", "evidenced-mappings"]),
-    ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model"]),
+    ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model", "evidenced-store"]),
     ("evidenced-fuzz", &["evidenced-agent", "evidenced-aws", "evidenced-check", "evidenced-model", "evidenced-seal"]),
     ("xtask", &[]),
 ];

@@ -18,9 +18,7 @@ pub trait Archive: Send + Sync {
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Some(file) = self.open(path)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| ArchiveError::reading(path, &error))?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| ArchiveError::reading(path, &error))?;
         if bytes.len() as u64 > limit {
             return Err(ArchiveError::TooLarge { path: path.to_owned(), limit });
         }

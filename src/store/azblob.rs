@@ -205,7 +205,7 @@ fn hold_of(mode: Option<ImmutabilityPolicyMode>, until: Option<OffsetDateTime>) 
     let mode = match mode? {
         ImmutabilityPolicyMode::Locked => LockMode::Compliance,
         ImmutabilityPolicyMode::Unlocked => LockMode::Governance,
-        _ => return None,
+        ImmutabilityPolicyMode::Mutable => return None,
     };
     Some(Hold { mode, until: timestamp(until?)? })
 }

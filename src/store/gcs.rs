@@ -86,9 +86,12 @@ impl Remote for Gcs {
 
     async fn put(&self, key: &str, bytes: Bytes, hold: Option<Hold>) -> Result<(), Trouble> {
         let objects = &self.clients().await?.objects;
+        // The sum goes before the bytes, so that the service checks it before anything is written.
+        let sum = crc32c::crc32c(&bytes);
         let mut write = objects
             .write_object(self.resource(), key, bytes)
             .set_if_generation_match(0_i64)
+            .with_known_crc32c(sum)
             // None of ours needs more than one request.
             .with_resumable_upload_threshold(usize::MAX);
         if let Some(hold) = hold {
@@ -100,7 +103,7 @@ impl Remote for Gcs {
             write = write.set_kms_key(kms_key);
         }
         let permission = "storage.objects.create and storage.objects.setRetention";
-        write.send_unbuffered().await.map(|_| ()).map_err(|error| trouble(&error, permission))
+        Box::pin(write.send_unbuffered()).await.map(|_| ()).map_err(|error| trouble(&error, permission))
     }
 
     async fn get(&self, key: &str, version: Option<&str>, from: u64) -> Result<Got, Trouble> {

@@ -45,7 +45,9 @@ mod tests {
             let due: Vec<usize> =
                 (0..digests.len()).filter(|&index| due(&digests[index], at(hour), at(hour + 1))).collect();
             most = most.max(due.len());
-            due.iter().for_each(|&index| renewals[index] += 1);
+            for index in due {
+                renewals[index] += 1;
+            }
         }
         assert!(renewals.iter().all(|&times| times == 1), "each once in 90 days of hourly runs");
         assert!(most <= 6, "{most} at once");

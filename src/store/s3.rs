@@ -88,8 +88,9 @@ impl Remote for S3 {
             }
             Err(error) if matches!(code(&error), Some("NoSuchKey" | "NoSuchVersion")) => {
                 let marked =
-                    |raw: &aws_smithy_runtime_api::http::Headers| raw.get("x-amz-delete-marker") == Some("true");
-                let hidden = error.raw_response().is_some_and(|raw| marked(raw.headers()));
+                    error.raw_response().and_then(|raw| raw.headers().get("x-amz-delete-marker")) == Some("true");
+                // AWS tells a mark of deletion from nothing in the answer itself; not all who speak its protocol do.
+                let hidden = version.is_none() && (marked || self.options.endpoint_url.is_some());
                 Ok(if hidden { Got::Hidden } else { Got::Missing })
             }
             // The whole of it was read already.

@@ -1,6 +1,8 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+mod store;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,6 +15,9 @@ fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     if std::env::args().nth(1).as_deref() == Some("places") {
         return evidenced_agent::print_places().into();
+    }
+    if std::env::args_os().next_back().is_some_and(|last| last == "store") {
+        return store::run();
     }
     evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
 }

@@ -64,7 +64,7 @@ fn every_command_reads_a_bucket_by_its_url() {
     assert!(verified.stdout.contains(&format!("{URL}: good. 2 runs")), "{}", verified.stdout);
     assert!(!verified.stdout.contains("note  v1/"), "{}", verified.stdout);
     assert!(!agent.run(&["findings", "--verdict", "fail"]).expect(0).lines().is_empty());
-    assert!(agent.run(&["report"]).expect(0).stdout.contains("iso27001-2022"));
+    assert!(agent.run(&["report"]).expect(0).stdout.contains("27001"));
     agent.run(&["diff", "latest~1", "latest"]).expect(0);
     let elsewhere = agent.run(&["verify", "s3://evidence/elsewhere"]).expect(5);
     assert!(elsewhere.stdout.contains("holds no log"), "{}", elsewhere.stdout);
@@ -75,10 +75,12 @@ fn an_insider_is_named_and_changes_nothing() {
     let (ministack, agent) = in_a_bucket();
     let before = agent.run(&["report", "--format", "json"]).expect(0).stdout;
     let mut attacked = Vec::new();
-    for (index, (path, _)) in agent.files().into_iter().enumerate().step_by(3) {
-        let action = if index % 2 == 0 { "overwrite" } else { "delete" };
-        assert_eq!(insider(&ministack, &[action, "evidence", &format!("prod/{path}")]), Some(0));
-        attacked.push(path);
+    for (first, action) in [(0, "overwrite"), (1, "delete")] {
+        let chosen: Vec<String> = agent.files().into_iter().map(|(path, _)| path).skip(first).step_by(3).collect();
+        let keys: Vec<String> = chosen.iter().map(|path| format!("prod/{path}")).collect();
+        let arguments: Vec<&str> = [action, "evidence"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+        assert_eq!(insider(&ministack, &arguments), Some(0));
+        attacked.extend(chosen);
     }
     let verified = agent.run(&["verify"]).expect(0);
     for path in attacked {

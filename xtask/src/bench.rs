@@ -16,7 +16,7 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 3] = ["aws", "kernels", "synthetic"];
+const PARTS: [&str; 4] = ["aws", "kernels", "store", "synthetic"];
 
 /// Builds for release, measures the parts that are named (all of them, if none is), prints a line a figure; an error
 /// if a bar is not met.
@@ -47,6 +47,10 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     if wanted("synthetic") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
         synthetic(&bench, &mut board)?;
+    }
+    if wanted("store") {
+        let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("store"), &venv)?;
+        store(&bench, &mut board)?;
     }
     board.finish()
 }
@@ -83,6 +87,19 @@ fn aws(bench: &Bench, venv: &Venv, count: u64, cpu: f64, memory: f64, board: &mu
     bench.run(&arguments)?;
     let grown = (size(&bench.folder.join("evidence"))? - before) as f64 / 1024.0;
     board.line("written by an unchanged second run", grown, "KiB", Some(40.0));
+    Ok(())
+}
+
+/// A first run's chunks into a bucket with 20 ms of latency.
+fn store(bench: &Bench, board: &mut Board) -> Result<()> {
+    println!("\n1000 chunks into a bucket that takes 20 ms for each");
+    bench.configure("aws: {}", "")?;
+    let run = bench.run(&["store"])?;
+    let (one, together) = (run.stage("store", "one_by_one")?, run.stage("store", "together")?);
+    board.line("one by one", one, "s", None);
+    board.line("together", together, "s", None);
+    board.least("times quicker together", one / together, "", 10.0);
+    board.line("peak memory", run.peak, "MiB", Some(64.0));
     Ok(())
 }
 

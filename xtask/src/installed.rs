@@ -21,7 +21,7 @@ pub fn npm(target: &Path, name: &str) -> Result<PathBuf> {
 /// A program from crates.io; gives its path.
 pub fn cargo(target: &Path, name: &str, features: &str) -> Result<PathBuf> {
     let folder = ensure(target, name, |folder, package| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["install", "--quiet", "--locked", "--debug", "--features", features, package, "--root"])
             .arg(folder);

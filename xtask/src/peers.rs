@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::http;
 use crate::venv::{Venv, run};
 pub use authority::Certomancer;
-pub use stores::{Azurite, FakeGcs, Ministack, S3sFs};
+pub use stores::{Azurite, FakeGcs, Ministack, Retaining, S3sFs};
 
 /// A server that prints its port and ends when its standard input is closed.
 #[derive(Debug)]

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(access.endpoint, "https://acme.blob.core.windows.net");
         assert!(access.token.is_none());
         assert!(!format!("{:?}", access.client_options).contains("c2VjcmV0"));
-        let string = "AccountName=acme;AccountKey=c2VjcmV0==;BlobEndpoint=http://127.0.0.1:1/acme";
+        let string = "AccountName=acme;AccountKey=c2VjcmV0cw==;BlobEndpoint=http://127.0.0.1:1/acme";
         let key = AzureKey { connection_string: Some(string.into()), ..AzureKey::default() };
         assert_eq!(access_with(key).unwrap().endpoint, "http://127.0.0.1:1/acme");
         let other = AzureKey { connection_string: Some("AccountName=other".into()), ..AzureKey::default() };

@@ -60,33 +60,30 @@ fn to_sign(account: &str, request: &Request) -> String {
         Some(length) if length > 0 => length.to_string(),
         _ => String::new(),
     };
-    let mut text = format!("{}\n{}\n{}\n", request.method(), header("content-encoding"), header("content-language"));
-    text.push_str(&format!("{length}\n{}\n{}\n", header("content-md5"), header("content-type")));
+    let mut lines = vec![request.method().to_string()];
+    lines.extend(["content-encoding", "content-language"].map(header));
+    lines.push(length);
+    lines.extend(["content-md5", "content-type"].map(header));
     // The date stands in `x-ms-date`.
-    text.push('\n');
-    for name in ["if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"] {
-        text.push_str(&header(name));
-        text.push('\n');
-    }
+    lines.push(String::new());
+    lines.extend(["if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"].map(header));
     let own: BTreeMap<String, &str> = request
         .headers()
         .iter()
         .map(|(name, value)| (name.as_str().to_lowercase(), value.as_str().trim()))
         .filter(|(name, _)| name.starts_with("x-ms-"))
         .collect();
-    for (name, value) in own {
-        text.push_str(&format!("{name}:{value}\n"));
-    }
-    text.push_str(&format!("/{account}{}", request.url().path()));
+    lines.extend(own.iter().map(|(name, value)| format!("{name}:{value}")));
+    lines.push(format!("/{account}{}", request.url().path()));
     let mut query: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in request.url().query_pairs() {
         query.entry(name.to_lowercase()).or_default().push(value.into_owned());
     }
     for (name, mut values) in query {
         values.sort();
-        text.push_str(&format!("\n{name}:{}", values.join(",")));
+        lines.push(format!("{name}:{}", values.join(",")));
     }
-    text
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::history::{Histories, History};
+use super::prove::days_from;
 use super::read::Reader;
 use super::retry::{patience, retry};
 use super::runtime::Runtime;
-use super::prove::days_from;
 use super::{Got, Hold, Remote, Shown, Trouble};
 use crate::{Lock, Options, Probe, Retention, Store, StoreError, valid_path};
 
@@ -128,12 +128,7 @@ impl Archive for Bucket {
         self.0.location.clone()
     }
 
-    fn original(
-        &self,
-        path: &str,
-        limit: u64,
-        valid: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Option<Vec<u8>>, ArchiveError> {
+    fn original(&self, path: &str, limit: u64, valid: &dyn Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, ArchiveError> {
         let asked = path.to_owned();
         let history = self.wait(|shared| async move { shared.history(&asked).await });
         let history = history.map_err(|trouble| unread(path, trouble))?;
@@ -167,7 +162,7 @@ impl Shared {
     /// Writes a file that is not there yet.
     pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<Put, SinkError> {
         let key = self.key(path).map_err(|trouble| sink(path, trouble))?;
-        let hold = match &self.retention {
+        let hold = match self.retention {
             Some(retention) => {
                 self.must_lock().await.map_err(|trouble| sink(path, trouble))?;
                 Some(self.hold(retention).map_err(|trouble| sink(path, trouble))?)

@@ -68,7 +68,7 @@ impl Shared {
     }
 
     /// The lock of a file that is written now.
-    pub(super) fn hold(&self, retention: &Retention) -> Result<Hold, Trouble> {
+    pub(super) fn hold(&self, retention: Retention) -> Result<Hold, Trouble> {
         let until = days_from(self.clock.now(), retention.days.saturating_add(GRACE_DAYS))?;
         Ok(Hold { mode: retention.mode, until })
     }
@@ -78,7 +78,7 @@ impl Shared {
         let Some(retention) = self.retention else { return Ok(()) };
         let renewed = async {
             let key = self.key(path)?;
-            let hold = self.hold(&retention)?;
+            let hold = self.hold(retention)?;
             let history = self.history(path).await?;
             let Some(version) = history.versions.into_iter().next() else {
                 return Err(Trouble::Refused("it is not there, so that its lock cannot be renewed".to_owned()));

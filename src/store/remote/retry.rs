@@ -72,7 +72,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_away_is_tried_again_and_not_for_ever() {
         let away = || Err(Trouble::Away("503".into()));
-        let hangs = retry("y", Duration::from_millis(10), || std::future::pending::<Result<(), Trouble>>());
+        let hangs = retry("y", Duration::from_millis(10), std::future::pending::<Result<(), Trouble>>);
         let (for_ever, twice, hangs) =
             tokio::join!(attempts(|_| away()), attempts(|count| if count < 2 { away() } else { Ok(()) }), hangs);
         assert_eq!(for_ever, (4, away()));

@@ -14,7 +14,7 @@ use super::error::trouble;
 use crate::Options;
 use crate::remote::Trouble;
 
-/// Makes a client. AWS is asked once where the bucket is; an endpoint of one's own knows its buckets by path.
+/// Makes a client, after the store was asked once in which region the bucket is.
 pub(super) async fn connect(bucket: &str, options: &Options) -> Result<Client, Trouble> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         // Retries are ours: few, bounded, with what was learned from the answer.
@@ -30,14 +30,15 @@ pub(super) async fn connect(bucket: &str, options: &Options) -> Result<Client, T
     }
     let shared = loader.load().await;
     let region = shared.region().cloned().unwrap_or(Region::from_static("us-east-1"));
-    if shared.endpoint_url().is_some() {
-        return Ok(client(&shared, region, true));
-    }
-    let region = match home(&client(&shared, region.clone(), false), bucket).await? {
-        Some(home) => Region::new(home),
-        None => region,
+    // An endpoint of one's own has no names of buckets in DNS.
+    let by_path = shared.endpoint_url().is_some();
+    let region = match home(&client(&shared, region.clone(), by_path), bucket).await {
+        Ok(Some(home)) => Region::new(home),
+        // Not everybody who speaks S3's protocol knows regions; what is wrong is told by the request that counts.
+        Ok(None) | Err(Trouble::Refused(_) | Trouble::Unsupported(_)) => region,
+        Err(trouble) => return Err(trouble),
     };
-    Ok(client(&shared, region, false))
+    Ok(client(&shared, region, by_path))
 }
 
 fn client(shared: &SdkConfig, region: Region, by_path: bool) -> Client {
@@ -55,12 +56,12 @@ fn client(shared: &SdkConfig, region: Region, by_path: bool) -> Client {
 /// The region that a bucket is in: AWS says so in the header of every answer, refusals included.
 async fn home(client: &Client, bucket: &str) -> Result<Option<String>, Trouble> {
     match client.head_bucket().bucket(bucket).send().await {
-        Ok(answer) => Ok(answer.bucket_region),
+        Ok(answer) => Ok(answer.bucket_region.filter(|region| !region.is_empty())),
         Err(error) => {
             let said = error.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region"));
             match said {
-                Some(region) => Ok(Some(region.to_owned())),
-                None => Err(trouble(&error, "s3:ListBucket")),
+                Some(region) if !region.is_empty() => Ok(Some(region.to_owned())),
+                _ => Err(trouble(&error, "s3:ListBucket")),
             }
         }
     }

@@ -29,6 +29,9 @@ where
         // A credential service may be back soon; a missing profile will not, and is told apart by its words only.
         SdkError::DispatchFailure(failure) => {
             let why = failure.as_connector_error().map_or_else(String::new, |error| chain(error));
+            if !why.contains("credential") && !why.contains("identity") {
+                return Trouble::Away(format!("the store cannot be reached: {why}"));
+            }
             let away = ["timed out", "timeout", "connect", "dns", "503"].iter().any(|word| why.contains(word));
             let reason = format!("no AWS credentials: {why}; sign in, or give this workload a role");
             if away { Trouble::Away(reason) } else { Trouble::Refused(reason) }
@@ -64,11 +67,13 @@ fn by_code(code: Option<&str>, message: &str, status: u16, permission: &str) -> 
             | "RequestLimitExceeded"
             | "ServiceUnavailable"
             | "InternalError"
-            | "RequestTimeTooSkewed",
+            | "RequestTimeTooSkewed"
+            // Credentials run out in the middle of a run; the chain fetches new ones.
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "TokenRefreshRequired",
             _,
         ) => Trouble::Away(said),
-        // Credentials run out in the middle of a run; the chain fetches new ones.
-        ("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired", _) => Trouble::Away(said),
         ("NotImplemented" | "MethodNotAllowed", _) | (_, 405 | 501) => Trouble::Unsupported(said),
         ("NoSuchBucket", _) => Trouble::Refused(format!("{said}; make the bucket first, see docs/stores.md")),
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "AuthorizationHeaderMalformed", _) => {

@@ -126,6 +126,27 @@ impl FakeGcs {
     }
 }
 
+/// Says of fake-gcs-server's buckets that objects can be retained in them, as they can: see `retention_proxy.py`.
+#[derive(Debug)]
+pub struct Retaining {
+    server: Server,
+}
+
+impl Retaining {
+    /// Starts it before a server.
+    pub fn start(upstream: &FakeGcs) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(workspace().join("tests/peers/retention_proxy.py"));
+        command.arg(format!("127.0.0.1:{}", upstream.server.port));
+        Ok(Self { server: Server::start(command)? })
+    }
+
+    /// Its endpoint.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+}
+
 /// The server that the Python package brings along.
 fn binary(venv: &Venv) -> Result<PathBuf> {
     let lib = venv.python().with_file_name("../lib");

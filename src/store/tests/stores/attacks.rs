@@ -1,6 +1,6 @@
 //! Somebody with all rights over the store and no key: what he writes over or deletes is still read, and named.
 
-use evidenced_store::open_archive;
+use evidenced_store::{Limits, open_archive};
 use xtask::Ministack;
 
 use crate::support::{Insider, moto, open, options, read, remarks, target};
@@ -81,7 +81,7 @@ async fn long_listings_are_read_to_their_end() {
     insider.bucket("evidence", true).await;
     let store = open("s3://evidence", &options(&ministack.url()));
     let files = (0..1100).map(|n| evidenced_store::Upload::new(format!("v1/log/a/{n:012}.x"), 1, || Ok(vec![0])));
-    let uploaded = evidenced_store::put_all(&*store, files, Default::default(), &mut |_, _| ()).await.unwrap();
+    let uploaded = evidenced_store::put_all(&*store, files, Limits::default(), &mut |_, _| ()).await.unwrap();
     assert_eq!(uploaded.written, 1100);
     insider.delete("evidence", "v1/log/a/000000001099.x").await;
     let archive = store.archive();

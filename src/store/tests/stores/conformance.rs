@@ -1,6 +1,6 @@
 //! The one suite, over every store.
 
-use evidenced_store::conformance::suite;
+use evidenced_store::conformance::{suite, suite_without_races};
 use evidenced_store::{AzureKey, Options};
 use xtask::{Azurite, FakeGcs, Ministack, S3sFs};
 
@@ -30,7 +30,7 @@ async fn s3_on_s3s_fs_which_checks_signatures() {
     std::fs::create_dir(folder.path().join("evidence")).unwrap();
     let server = S3sFs::start(target(), folder.path()).unwrap();
     let mut options = options(&server.url());
-    suite(&*open("s3://evidence/prefix", &options)).await;
+    suite_without_races(&*open("s3://evidence/prefix", &options)).await;
 
     options.aws.as_mut().unwrap().secret = "another".to_owned();
     let refused = open("s3://evidence/prefix", &options).put("v1/x", b"x".to_vec()).await.unwrap_err().to_string();
@@ -44,9 +44,9 @@ async fn azblob_on_azurite() {
     let url = format!("azblob://{}/evidence/some/prefix", Azurite::ACCOUNT);
     suite(&*open(&url, &options)).await;
 
-    let azure = AzureKey { account_key: Some(account_key() + "AA=="), ..AzureKey::default() };
+    let azure = AzureKey { account_key: Some(account_key()), ..AzureKey::default() };
     let refused = open(&url, &Options { azure, ..options }).put("v1/x", b"x".to_vec()).await.unwrap_err().to_string();
-    assert!(refused.contains("not this account's") || refused.contains("not base64"), "{refused}");
+    assert!(refused.contains("not this account's"), "{refused}");
     drop(azurite);
 }
 

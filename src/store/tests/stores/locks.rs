@@ -1,9 +1,12 @@
 //! Locks: proved where there are any, and an error at the start where there are none.
 
+use aws_sdk_s3::types::{
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+};
 use evidenced_model::manifest::LockMode;
 use evidenced_model::{Clock as _, Put, SinkError};
 use evidenced_store::{GRACE_DAYS, Lock, Options, Retention};
-use xtask::{Azurite, FakeGcs, Ministack, S3sFs};
+use xtask::{Azurite, FakeGcs, Ministack, Retaining, S3sFs};
 
 use crate::support::{Insider, Now, azurite, locked, moto, open, options, target};
 
@@ -89,9 +92,6 @@ async fn what_a_bucket_locks_by_itself_is_told() {
     let ministack = Ministack::start(target()).unwrap();
     let insider = Insider::new(&ministack.url());
     insider.bucket("evidence", true).await;
-    use aws_sdk_s3::types::{
-        DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
-    };
     let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(7).build();
     let rule = ObjectLockRule::builder().default_retention(retention).build();
     let configuration =
@@ -119,10 +119,20 @@ async fn a_container_without_a_lock_is_an_error_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retention_of_objects_in_a_google_bucket_is_asked_for_and_read_back() {
+async fn retention_of_objects_in_a_google_bucket_is_read_back_and_renewed() {
     let server = FakeGcs::start(target()).unwrap();
     server.bucket("evidence", "").unwrap();
-    let store = open("gs://evidence/prod", &locked(&server.url(), LockMode::Compliance, 30));
-    let put = store.put("v1/objects/ab/x.bin", b"one".to_vec()).await;
-    println!("{put:?} {:?}", store.lock().await);
+    let refused = open("gs://evidence", &locked(&server.url(), LockMode::Compliance, 30)).lock().await.unwrap_err();
+    assert!(refused.to_string().contains("no object retention"), "the server itself does not say so: {refused}");
+
+    let retaining = Retaining::start(&server).unwrap();
+    let store = open("gs://evidence/prod", &locked(&retaining.url(), LockMode::Compliance, 30));
+    assert_eq!(store.lock().await, Ok(Lock { days: Some(30), mode: LockMode::Compliance, store: "gcs" }));
+    assert_eq!(store.put("v1/objects/ab/x.bin", b"one".to_vec()).await, Ok(Put::Written));
+    let probe = store.probe("first").await.unwrap();
+    let days = |until: jiff::Timestamp| (until.as_second() - Now.now().as_second()) / 86_400;
+    assert_eq!((probe.mode, probe.overwrite_refused), (LockMode::Compliance, true));
+    assert!((119..=120).contains(&days(probe.locked_until.unwrap())), "{probe:?}");
+    store.renew("v1/objects/ab/x.bin").await.unwrap();
+    assert!(matches!(store.renew("v1/objects/ab/gone.bin").await, Err(SinkError::Refused { .. })));
 }

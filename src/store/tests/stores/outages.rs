@@ -41,13 +41,17 @@ async fn a_write_survives_errors_and_lost_answers() {
 async fn a_new_file_is_one_request_and_so_is_one_that_is_missing() {
     let (_moto, proxy) = served().await;
     let store = open("s3://evidence", &options(&proxy.url()));
+    // The first request of a store is to find out where its bucket is.
+    store.put("v1/objects/ab/first.bin", b"x".to_vec()).await.unwrap();
     proxy.rules(&[]).unwrap();
     store.put("v1/objects/ab/x.bin", b"x".to_vec()).await.unwrap();
     assert_eq!(proxy.seen().unwrap(), [("s3:PutObject".to_owned(), 1)].into());
     proxy.rules(&[]).unwrap();
     assert_eq!(store.archive().read("v1/objects/ab/gone.bin", 10), Ok(None));
     assert_eq!(store.archive().read("v1/objects/ab/x.bin", 10), Ok(Some(b"x".to_vec())));
-    assert_eq!(proxy.seen().unwrap(), [("s3:GetObject".to_owned(), 2)].into());
+    // Not every server with an endpoint of its own tells a deleted file from none, so that versions are asked for too.
+    let seen = [("s3:GetObject".to_owned(), 2), ("s3:ListObjectVersions".to_owned(), 1)];
+    assert_eq!(proxy.seen().unwrap(), seen.into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +87,7 @@ async fn what_stays_away_is_away_and_what_is_refused_names_the_remedy() {
     assert!(matches!(&refused, SinkError::Refused { reason, .. } if reason.contains("s3:PutObject")), "{refused}");
     assert_eq!(proxy.seen().unwrap()["s3:PutObject"], 1, "a refusal is not tried again");
 
+    proxy.rules(&[]).unwrap();
     let missing = open("s3://no-such-bucket", &options(&proxy.url()));
     let refused = missing.put("v1/x", b"x".to_vec()).await.unwrap_err();
     assert!(matches!(&refused, SinkError::Refused { reason, .. } if reason.contains("NoSuchBucket")), "{refused}");

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::types::ObjectLockEnabled;
-use evidenced_model::manifest::LockMode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use evidenced_model::manifest::LockMode;
 use evidenced_model::{Archive, Clock, Digest, Remark};
 use evidenced_store::{AwsKey, AzureKey, Options, Retention, Store};
 use xtask::venv::Venv;
