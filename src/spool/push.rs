@@ -190,9 +190,7 @@ impl Sending<'_> {
             return Ok(());
         }
         self.remote.put_all(bundle.objects()?).map_err(SealError::from)?;
-        place("push.objects.sent").map_err(&failed)?;
-        bundle.set_stored();
-        Ok(())
+        place("push.objects.sent").map_err(&failed)
     }
 
     fn rest(&mut self, bundle: &Bundle) -> Result<LogHead, SpoolError> {
@@ -203,6 +201,8 @@ impl Sending<'_> {
         let path = &bundle.facts.path;
         let digest = put_envelope(&mut sink, self.remote, path, &envelope, self.by.keys)?;
         place("push.run.sent").map_err(&failed)?;
+        // Not earlier: a store may keep objects in its hands until something else is written.
+        bundle.set_stored();
         for (path, token) in self.tokens(bundle, &envelope)? {
             evidenced_model::Sink::put(&mut sink, &path, &token).map_err(SealError::from)?;
         }

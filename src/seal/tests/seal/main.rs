@@ -5,6 +5,8 @@ mod by_hand;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod intruder;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod run;
