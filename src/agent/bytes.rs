@@ -17,7 +17,8 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a size: expected bytes, or a number with KiB, MiB, GiB or TiB, e.g. 10GiB");
+        let wrong =
+            || format!("{text:?} is not a size: expected bytes, or a number with KiB, MiB, GiB or TiB, e.g. 10GiB");
         let unit = UNITS.iter().find_map(|(unit, bits)| Some((text.strip_suffix(unit)?, *bits)));
         let (number, bits) = unit.unwrap_or((text, 0));
         let number: u64 = number.trim().parse().map_err(|_| wrong())?;

@@ -9,9 +9,7 @@ use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
 use evidenced_map::Mapping;
 use evidenced_model::manifest::{Assurance, Binary, ClockCheck, Controls, FORMAT, Manifest, Shard};
-use evidenced_model::{
-    AgentId, Clock, ControlStanding, Digest, RunId, RunStatus, Severity, Totals, Window, manifest,
-};
+use evidenced_model::{AgentId, Clock, ControlStanding, Digest, RunId, RunStatus, Severity, Totals, Window, manifest};
 use evidenced_report::{Header, Limits as ReportLimits, ReportBuilder, StatementRef};
 use evidenced_seal::object::Written;
 use evidenced_seal::write::sign_run;
@@ -25,8 +23,8 @@ use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
 use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, standings};
 use crate::exit::{Ended, Exit};
-use crate::keeper::{Keeper, Locked};
 use crate::judging::{JudgeError, judge};
+use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
 use crate::state::State;

@@ -141,8 +141,7 @@ impl<'a> Keeper<'a> {
         let keys = self.keys();
         let newest = select_run(overlay, &self.agent, "latest", Some(&keys));
         let reader = newest.and_then(|run| RunReader::open(overlay, &run, Some(&keys)));
-        let previous =
-            reader.map_or_else(|_| Previous::none(), |reader| Previous::of(overlay, reader.statement()));
+        let previous = reader.map_or_else(|_| Previous::none(), |reader| Previous::of(overlay, reader.statement()));
         Ok((previous, None))
     }
 
@@ -214,7 +213,8 @@ impl<'a> Keeper<'a> {
     /// Holds on to the lease until the run is over.
     fn keep_up(&self, lease: &Arc<Mutex<Option<Lease>>>) -> Option<tokio::task::JoinHandle<()>> {
         let (lease, clock, remote) = (Arc::clone(lease), Arc::clone(&self.clock), self.remote.clone());
-        let lasts = move |lease: &Mutex<Option<Lease>>, clock: &dyn Clock| locked(lease).as_ref().map(|l| l.lasts(clock));
+        let lasts =
+            move |lease: &Mutex<Option<Lease>>, clock: &dyn Clock| locked(lease).as_ref().map(|l| l.lasts(clock));
         lasts(&lease, &*clock)?;
         Some(tokio::spawn(async move {
             while let Some(time) = lasts(&lease, &*clock) {

@@ -26,9 +26,9 @@ mod reevaluate;
 mod state;
 mod stop;
 
-pub use commands::run;
 #[cfg(feature = "failpoints")]
 pub use commands::print_places;
+pub use commands::run;
 pub use config::Config;
 pub use config::normalised;
 pub use exit::Exit;

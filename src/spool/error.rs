@@ -48,8 +48,7 @@ impl SpoolError {
     pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self + use<> {
         let path = path.display().to_string();
         move |error| {
-            let full =
-                matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+            let full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
             Self::Io { path: path.clone(), reason: error.to_string(), full }
         }
     }

@@ -96,7 +96,10 @@ impl Lease {
             }
             Err(reason) => {
                 self.window += 1;
-                tracing::warn!(reason, "the lease cannot be kept; another agent of the same id may begin the same work");
+                tracing::warn!(
+                    reason,
+                    "the lease cannot be kept; another agent of the same id may begin the same work"
+                );
             }
         }
     }

@@ -110,7 +110,7 @@ impl Spool {
     /// The first thing behind this place of the order.
     fn next(&self, after: u64) -> Result<Option<(u64, Item)>, SpoolError> {
         let entry = self.order().journal.next(after);
-        let bundle = self.bundles()?.into_iter().find(|bundle| bundle.seq > after);
+        let bundle = Bundle::next(&self.0.root.join("bundles"), after)?;
         Ok(match (entry, bundle) {
             (Some((waiting, _)), Some(bundle)) if bundle.seq < waiting.seq => {
                 Some((bundle.seq, Item::Bundle(Box::new(bundle))))

@@ -199,7 +199,8 @@ impl Agent {
 
     /// The stored envelope of a run.
     fn stored(&self, run: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.statements()?.into_iter().find(|path| path.parent().is_some_and(|folder| folder.ends_with(run)));
+        let path =
+            self.statements()?.into_iter().find(|path| path.parent().is_some_and(|folder| folder.ends_with(run)));
         Ok(path.map(fs::read).transpose()?)
     }
 

@@ -131,8 +131,7 @@ fn say_what_is_kept(outcome: &Outcome) -> bool {
 
 /// The configured store, for writing.
 pub(super) fn store(loaded: &Loaded) -> Result<Arc<dyn Store>, Ended> {
-    evidenced_store::open(&loaded.config.store.url)
-        .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
+    evidenced_store::open(&loaded.config.store.url).map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
 }
 
 /// A small runtime: the work between calls is done on few threads.

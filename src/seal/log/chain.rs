@@ -1,6 +1,6 @@
 //! The end of an agent's log, and the way to add to it, whoever else adds to it meanwhile.
 
-use evidenced_model::{AgentId, Archive, Digest, LogHead, RunId, Sink, SinkError};
+use evidenced_model::{AgentId, Archive, ArchiveError, Digest, LogHead, RunId, Sink, SinkError};
 use jiff::Timestamp;
 
 use super::{Draft, EntryKind, Found, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
@@ -141,12 +141,7 @@ impl<'a> Log<'a> {
     }
 
     /// Writes an attempt at the end; gives its place if it, or an entry with the same payload, stands there now.
-    fn put(
-        &mut self,
-        sink: &mut dyn Sink,
-        end: &mut Tail,
-        attempt: &Attempt,
-    ) -> Result<Option<LogHead>, SealError> {
+    fn put(&mut self, sink: &mut dyn Sink, end: &mut Tail, attempt: &Attempt) -> Result<Option<LogHead>, SealError> {
         let (found, ours) = match sink.put(&entry_path(&self.agent, attempt.index), &attempt.envelope) {
             Ok(_) => (Found { digest: Digest::of(&attempt.envelope), bytes: attempt.envelope.clone() }, true),
             Err(SinkError::Exists { path }) => {
@@ -321,8 +316,20 @@ impl<'a> Log<'a> {
         Ok(self.archive.open(&entry_path(&self.agent, index))?.is_some())
     }
 
+    /// What stands at an index. What is no entry of ours has to be the same when it is read again: an answer may have
+    /// been cut short, and an obstruction that is signed here is one for ever.
     fn look(&self, index: u64) -> Result<Option<Found>, SealError> {
-        look(self.archive, &entry_path(&self.agent, index))
+        let path = entry_path(&self.agent, index);
+        let mut found = look(self.archive, &path)?;
+        for _ in 0..LOOKS {
+            let Some(seen) = found.take_if(|seen| self.parse(index, &seen.bytes).is_none()) else { return Ok(found) };
+            found = look(self.archive, &path)?;
+            if found.as_ref().is_some_and(|again| again.digest == seen.digest) {
+                return Ok(found);
+            }
+        }
+        let reason = format!("{} gives another answer each time", self.archive.location());
+        Err(ArchiveError::Io { path, reason }.into())
     }
 
     fn stuck(&self, what: impl Into<String>) -> SealError {
@@ -332,5 +339,7 @@ impl<'a> Log<'a> {
 }
 
 const MAX_TRIES: usize = 1000;
+/// So often an answer that is no entry of ours is asked for again.
+const LOOKS: usize = 5;
 /// So many entries of others are read one after another.
 const FOLLOW: usize = 24;

@@ -59,7 +59,8 @@ impl Agent {
 
     fn push(&self, spool: &Spool) -> Result<(), SpoolError> {
         let (keys, clock) = (self.keys(), clock());
-        let pushed = spool.push(&self.remote(), &Pusher { clock: &clock, keys: &keys, signer: &self.key, stamper: None });
+        let pushed =
+            spool.push(&self.remote(), &Pusher { clock: &clock, keys: &keys, signer: &self.key, stamper: None });
         assert_eq!(pushed.refused, []);
         pushed.stopped.map_or(Ok(()), Err)
     }
@@ -123,7 +124,15 @@ impl Agent {
         let (runs, started, abandoned) = (of(EntryKind::Run), of(EntryKind::Started), of(EntryKind::Abandoned));
         let mut ended = [runs.clone(), abandoned].concat();
         ended.sort();
-        assert_eq!(ended, { let mut started = started; started.sort(); started }, "{what}: {entries:?}");
+        assert_eq!(
+            ended,
+            {
+                let mut started = started;
+                started.sort();
+                started
+            },
+            "{what}: {entries:?}"
+        );
         assert_eq!(ended.iter().collect::<BTreeSet<_>>().len(), ended.len(), "{what}: {entries:?}");
         for (run, envelope) in sealed {
             let run: RunId = run.parse().unwrap();
@@ -220,6 +229,45 @@ fn a_disk_that_is_full_anywhere_loses_nothing() {
         agent.run(3).unwrap();
         agent.arrived(&sealed, place);
     }
+}
+
+#[test]
+fn a_full_disk_has_room_for_what_must_be_told() {
+    let folder = TempDir::new().unwrap();
+    let agent = Agent::at(folder.path());
+    let spool = agent.spool().unwrap();
+    let journal = folder.path().join("spool/journal");
+    let size = std::fs::metadata(&journal).unwrap().len();
+    let scenario = fail::FailScenario::setup();
+    fail::cfg("journal.grow", "return(full)").unwrap();
+    let skip = |spool: &Spool, number: u64| {
+        spool
+            .enqueue(Draft::skipped(RunId::from_parts(1_767_225_600_000 + number, 1), None, "the disk is full"))
+            .unwrap();
+    };
+    (0..30).for_each(|number| skip(&spool, number));
+    // Another process goes on.
+    drop(spool);
+    let spool = agent.spool().unwrap();
+    (30..200).for_each(|number| skip(&spool, number));
+    let refused = spool.begin(RunId::from_parts(1_767_225_900_000, 1), None).unwrap_err();
+    assert!(refused.is_full(), "what can be left out has no right to the last room");
+    scenario.teardown();
+    assert_eq!(std::fs::metadata(&journal).unwrap().len(), size, "nothing is written but in place");
+    drop(spool);
+    agent.push(&agent.spool().unwrap()).unwrap();
+    let archive = agent.store.archive();
+    let log = Log::new(&*archive, agent.agent.clone(), agent.keys());
+    let entries = (0..).map_while(|index| Some(log.entry(index).unwrap()?.0.predicate));
+    let reasons: Vec<String> = entries.filter_map(|entry| entry.reason).collect();
+    let more = |reason: &String| {
+        let count = reason.split_once("and ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
+        1 + count.unwrap_or(0)
+    };
+    assert_eq!(reasons.iter().map(more).sum::<usize>(), 200, "every skipped run is counted: {reasons:?}");
+    assert!(reasons.len() > 50);
+    agent.run(3).unwrap();
+    agent.arrived(&BTreeMap::new(), "after a full disk");
 }
 
 #[test]

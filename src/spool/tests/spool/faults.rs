@@ -40,10 +40,14 @@ fn one_fault(number: usize, fault: Fault) -> bool {
 
 #[test]
 fn one_request_fails() {
-    for fault in [Fault::Away, Fault::AnswerLost] {
-        let met = (1..100).take_while(|number| one_fault(*number, fault)).count();
-        assert!(met > 20, "{met} requests failed");
-    }
+    std::thread::scope(|scope| {
+        for fault in [Fault::Away, Fault::AnswerLost, Fault::Truncates] {
+            scope.spawn(move || {
+                let met = (1..100).take_while(|number| one_fault(*number, fault)).count();
+                assert!(met > 20, "{met} requests failed");
+            });
+        }
+    });
 }
 
 #[test]

@@ -11,10 +11,7 @@ fn a_run_goes_through_the_spool_into_the_store() {
     let world = World::new();
     let spool = world.open("spool");
     let run = world.run(&spool, 0);
-    assert_eq!(
-        world.log(),
-        [(EntryKind::Genesis, None), (EntryKind::Started, Some(run)), (EntryKind::Run, Some(run))]
-    );
+    assert_eq!(world.log(), [(EntryKind::Genesis, None), (EntryKind::Started, Some(run)), (EntryKind::Run, Some(run))]);
     world.everything_arrived();
     assert_eq!(spool.used(), 0);
     assert_eq!(list(&world.root("spool")).unwrap(), []);
