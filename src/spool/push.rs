@@ -283,10 +283,12 @@ impl Sending<'_> {
 /// What keeps a bundle here for good; `None` if it is only away.
 fn refusal(unsent: &Unsent) -> Option<Refusal> {
     let refused = match &unsent.error {
-        SpoolError::Seal(SealError::Sink(SinkError::Exists { .. } | SinkError::Refused { .. }))
-        | SpoolError::Seal(SealError::Wrong { .. })
-        | SpoolError::Damaged { .. } => true,
-        SpoolError::Seal(_) | SpoolError::Io { .. } | SpoolError::Full { .. } => false,
+        SpoolError::Seal(error) => matches!(
+            error,
+            SealError::Sink(SinkError::Exists { .. } | SinkError::Refused { .. }) | SealError::Wrong { .. }
+        ),
+        SpoolError::Damaged { .. } => true,
+        SpoolError::Io { .. } | SpoolError::Full { .. } => false,
     };
     refused.then(|| Refusal { objects: unsent.objects, refused: true, what: unsent.error.to_string() })
 }

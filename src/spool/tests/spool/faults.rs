@@ -26,7 +26,7 @@ fn one_fault(number: usize, fault: Fault) -> bool {
     let met = *count.lock().unwrap() >= number;
     world.store.heal();
     // The same process goes on in one half of the cases, another one in the other.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         world.drain(&spool);
     } else {
         drop(spool);

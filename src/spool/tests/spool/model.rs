@@ -60,7 +60,6 @@ fn weather(world: &World, weather: u8) {
     world.store.plan(move |request, _| {
         count += 1;
         match weather {
-            0..3 => Fault::Nothing,
             3 => Fault::Away,
             4 if count.is_multiple_of(2) => Fault::AnswerLost,
             5 if count.is_multiple_of(3) => Fault::Away,

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 pub(crate) enum Fault {
     /// Answers.
     Nothing,
-    /// 500, 503 SlowDown, a reset: it does not do it, and says so.
+    /// 500, 503, a reset: it does not do it, and says so.
     Away,
     /// 403, 400: it will never do it.
     Refused,
