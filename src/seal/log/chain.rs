@@ -103,6 +103,11 @@ impl<'a> Log<'a> {
                 Some(end) => end.clone(),
                 None => self.find()?,
             };
+            if end.junk.len() > MOST_JUNK {
+                self.end = None;
+                let what = "files of somebody else stand behind its end; see who writes there, or use another agent.id";
+                return Err(self.stuck(format!("{} {what}", end.junk.len())));
+            }
             let (draft, last) = match end.head {
                 None => (&Draft::new(EntryKind::Genesis, None), false),
                 Some(_) if !end.junk.is_empty() => (&Draft::new(EntryKind::Obstructed, None), false),
@@ -339,6 +344,9 @@ impl<'a> Log<'a> {
 }
 
 const MAX_TRIES: usize = 1000;
+/// So much junk fits an entry that passes over it, with room to spare: an entry that nobody reads back for its size
+/// would be junk itself.
+const MOST_JUNK: usize = 4096;
 /// So often an answer that is no entry of ours is asked for again.
 const LOOKS: usize = 5;
 /// So many entries of others are read one after another.

@@ -72,7 +72,7 @@ fn weather(world: &World, weather: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
     #[test]
     fn whatever_happens_every_sealed_run_arrives_once(steps in steps()) {
         let world = World::new();
