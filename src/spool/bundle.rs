@@ -168,11 +168,21 @@ impl Bundle {
         Ok((bundles, damaged))
     }
 
+    /// The first bundle behind this place of the order. What cannot be read is passed over.
+    pub(crate) fn next(folder: &Path, after: u64) -> Result<Option<Self>, SpoolError> {
+        let failed = SpoolError::io(folder);
+        let mut found: Vec<(u64, PathBuf)> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(&failed)? {
+            let path = entry.map_err(&failed)?.path();
+            found.extend(seq_of(&path).filter(|seq| *seq > after).map(|seq| (seq, path)));
+        }
+        found.sort();
+        Ok(found.iter().find_map(|(_, path)| Self::open(path).ok()))
+    }
+
     fn open(folder: &Path) -> Result<Self, SpoolError> {
         let damaged = |what: String| SpoolError::Damaged { path: folder.display().to_string(), what };
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let seq = name.split('-').next().and_then(|seq| seq.parse().ok());
-        let seq = seq.ok_or_else(|| damaged("its name is not one of ours".to_owned()))?;
+        let seq = seq_of(folder).ok_or_else(|| damaged("its name is not one of ours".to_owned()))?;
         let bytes = std::fs::read(folder.join("bundle.json")).map_err(|error| damaged(error.to_string()))?;
         let facts = serde_json::from_slice(&bytes).map_err(|error| damaged(format!("bundle.json: {error}")))?;
         Ok(Self { seq, folder: folder.to_owned(), facts })
@@ -285,4 +295,9 @@ impl Bundle {
         let list = std::fs::read_to_string(self.folder.join("rests")).unwrap_or_default();
         list.lines().map(str::to_owned).collect()
     }
+}
+
+/// A bundle's place in the one order of entries and bundles: it is in its name.
+fn seq_of(folder: &Path) -> Option<u64> {
+    folder.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }

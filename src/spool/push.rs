@@ -110,7 +110,7 @@ impl Spool {
     /// The first thing behind this place of the order.
     fn next(&self, after: u64) -> Result<Option<(u64, Item)>, SpoolError> {
         let entry = self.order().journal.next(after);
-        let bundle = self.bundles()?.into_iter().find(|bundle| bundle.seq > after);
+        let bundle = Bundle::next(&self.0.root.join("bundles"), after)?;
         Ok(match (entry, bundle) {
             (Some((waiting, _)), Some(bundle)) if bundle.seq < waiting.seq => {
                 Some((bundle.seq, Item::Bundle(Box::new(bundle))))
@@ -190,9 +190,7 @@ impl Sending<'_> {
             return Ok(());
         }
         self.remote.put_all(bundle.objects()?).map_err(SealError::from)?;
-        place("push.objects.sent").map_err(&failed)?;
-        bundle.set_stored();
-        Ok(())
+        place("push.objects.sent").map_err(&failed)
     }
 
     fn rest(&mut self, bundle: &Bundle) -> Result<LogHead, SpoolError> {
@@ -203,6 +201,8 @@ impl Sending<'_> {
         let path = &bundle.facts.path;
         let digest = put_envelope(&mut sink, self.remote, path, &envelope, self.by.keys)?;
         place("push.run.sent").map_err(&failed)?;
+        // Not earlier: a store may keep objects in its hands until something else is written.
+        bundle.set_stored();
         for (path, token) in self.tokens(bundle, &envelope)? {
             evidenced_model::Sink::put(&mut sink, &path, &token).map_err(SealError::from)?;
         }
@@ -283,10 +283,12 @@ impl Sending<'_> {
 /// What keeps a bundle here for good; `None` if it is only away.
 fn refusal(unsent: &Unsent) -> Option<Refusal> {
     let refused = match &unsent.error {
-        SpoolError::Seal(SealError::Sink(SinkError::Exists { .. } | SinkError::Refused { .. }))
-        | SpoolError::Seal(SealError::Wrong { .. })
-        | SpoolError::Damaged { .. } => true,
-        SpoolError::Seal(_) | SpoolError::Io { .. } | SpoolError::Full { .. } => false,
+        SpoolError::Seal(error) => matches!(
+            error,
+            SealError::Sink(SinkError::Exists { .. } | SinkError::Refused { .. }) | SealError::Wrong { .. }
+        ),
+        SpoolError::Damaged { .. } => true,
+        SpoolError::Io { .. } | SpoolError::Full { .. } => false,
     };
     refused.then(|| Refusal { objects: unsent.objects, refused: true, what: unsent.error.to_string() })
 }

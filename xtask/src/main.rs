@@ -14,7 +14,8 @@ const HELP: &str = "\
 cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports
 cargo xtask test          sets up every test peer and runs all tests
 cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
-cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost
+cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost; or only at those
+                          whose names begin with one of the arguments
 cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run(),
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
-        ["crash-matrix"] => crash::run(),
+        ["crash-matrix", places @ ..] => crash::run(places),
         ["bench", parts @ ..] => bench::run(parts),
         ["ci"] => ci::run(),
         ["peers"] => test::peers(),

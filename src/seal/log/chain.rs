@@ -1,6 +1,6 @@
 //! The end of an agent's log, and the way to add to it, whoever else adds to it meanwhile.
 
-use evidenced_model::{AgentId, Archive, Digest, LogHead, RunId, Sink, SinkError};
+use evidenced_model::{AgentId, Archive, ArchiveError, Digest, LogHead, RunId, Sink, SinkError};
 use jiff::Timestamp;
 
 use super::{Draft, EntryKind, Found, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
@@ -117,6 +117,11 @@ impl<'a> Log<'a> {
                 if let Some(error) = self.not_ours(&end, signer) {
                     return Err(error);
                 }
+            }
+            if end.junk.len() > MOST_JUNK {
+                self.end = None;
+                let what = "files of somebody else stand behind its end; see who writes there, or use another agent.id";
+                return Err(self.stuck(format!("{} {what}", end.junk.len())));
             }
             let (draft, last) = match end.head {
                 None => (&Draft::new(EntryKind::Genesis, None), false),
@@ -366,8 +371,21 @@ impl<'a> Log<'a> {
         Ok(self.archive.open(&entry_path(&self.agent, index))?.is_some())
     }
 
+    /// What stands at an index. What is no entry of ours has to be the same when it is read again: an answer may have
+    /// been cut short, and an obstruction that is signed here is one for ever.
     fn look(&self, index: u64) -> Result<Option<Found>, SealError> {
-        look(self.archive, &entry_path(&self.agent, index), &|bytes| self.parse(index, bytes).is_some())
+        let path = entry_path(&self.agent, index);
+        let believed = |bytes: &[u8]| self.parse(index, bytes).is_some();
+        let mut found = look(self.archive, &path, &believed)?;
+        for _ in 0..LOOKS {
+            let Some(seen) = found.take_if(|seen| !believed(&seen.bytes)) else { return Ok(found) };
+            found = look(self.archive, &path, &believed)?;
+            if found.as_ref().is_some_and(|again| again.digest == seen.digest) {
+                return Ok(found);
+            }
+        }
+        let reason = format!("{} gives another answer each time", self.archive.location());
+        Err(ArchiveError::Io { path, reason }.into())
     }
 
     fn stuck(&self, what: impl Into<String>) -> SealError {
@@ -377,5 +395,10 @@ impl<'a> Log<'a> {
 }
 
 const MAX_TRIES: usize = 1000;
+/// So much junk fits an entry that passes over it, with room to spare: an entry that nobody reads back for its size
+/// would be junk itself.
+const MOST_JUNK: usize = 4096;
+/// So often an answer that is no entry of ours is asked for again.
+const LOOKS: usize = 5;
 /// So many entries of others are read one after another.
 const FOLLOW: usize = 24;

@@ -7,6 +7,8 @@ mod by_hand;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod intruder;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod log;

@@ -26,7 +26,7 @@ const FOLDER: &str = "EVIDENCED_CRASH_TEST";
 
 /// One agent over a folder, of which nothing but the disk survives.
 struct Agent {
-    agent: AgentId,
+    id: AgentId,
     folder: PathBuf,
     key: PemSigner,
     runtime: tokio::runtime::Runtime,
@@ -36,7 +36,7 @@ struct Agent {
 impl Agent {
     fn at(folder: &Path) -> Self {
         Self {
-            agent: "test".parse().unwrap(),
+            id: "test".parse().unwrap(),
             folder: folder.to_owned(),
             key: PemSigner::open_or_generate(&folder.join("key.pem")).unwrap().0,
             runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
@@ -49,7 +49,7 @@ impl Agent {
     }
 
     fn spool(&self) -> Result<Spool, SpoolError> {
-        Spool::open(&self.folder.join("spool"), self.agent.clone(), "store".to_owned(), 1 << 30)
+        Spool::open(&self.folder.join("spool"), self.id.clone(), "store".to_owned(), 1 << 30)
     }
 
     fn remote(&self) -> Remote {
@@ -70,7 +70,7 @@ impl Agent {
         let (spool, clock) = (self.spool()?, clock());
         self.push(&spool)?;
         let run = RunId::from_parts(1_767_225_600_000 + number, u128::from(number));
-        let Taken::Held(lease) = Lease::take(&self.remote(), &self.agent, "one", run, &clock) else {
+        let Taken::Held(lease) = Lease::take(&self.remote(), &self.id, "one", run, &clock) else {
             return Err(full());
         };
         spool.begin(run, None)?;
@@ -88,9 +88,9 @@ impl Agent {
         let previous = base.as_ref().map_or_else(Previous::none, |base| Previous::of(&overlay, &base.statement));
         let mut writer = spool.writer(run)?;
         let now = clock().now();
-        let unsigned = support::write(&mut writer, previous, &self.agent, run, now, number)?;
+        let unsigned = support::write(&mut writer, previous, &self.id, run, now, number)?;
         let envelope = Some(sign_run(&unsigned.path, &unsigned.statement.to_bytes(), &self.key)?);
-        let (agent, base, rests) = (&self.agent, base.and_then(|base| base.run), overlay.touched());
+        let (agent, base, rests) = (&self.id, base.and_then(|base| base.run), overlay.touched());
         spool.seal(writer, &Sealing { agent, base, envelope, now, rests, unsigned: &unsigned })
     }
 
@@ -116,7 +116,7 @@ impl Agent {
     /// Everything that was sealed is in the store once and byte-equal, nothing else is, and it verifies.
     fn arrived(&self, sealed: &BTreeMap<String, Vec<u8>>, what: &str) {
         let archive = self.store.archive();
-        let log = Log::new(&*archive, self.agent.clone(), self.keys());
+        let log = Log::new(&*archive, self.id.clone(), self.keys());
         let entries: Vec<_> = (0..).map_while(|index| Some(log.entry(index).unwrap()?.0.predicate)).collect();
         let of = |kind: EntryKind| -> Vec<RunId> {
             entries.iter().filter(|entry| entry.kind == kind).filter_map(|entry| entry.run).collect()
@@ -137,7 +137,7 @@ impl Agent {
         for (run, envelope) in sealed {
             let run: RunId = run.parse().unwrap();
             assert!(runs.contains(&run), "{what}: the sealed run {run} is not in the log");
-            let found = select_run(&*archive, &self.agent, &run.to_string(), Some(&self.keys())).unwrap();
+            let found = select_run(&*archive, &self.id, &run.to_string(), Some(&self.keys())).unwrap();
             assert_eq!(archive.read(&found.path, 1 << 20).unwrap().as_ref(), Some(envelope), "{what}: {run}");
         }
         let options = Options { keys: self.keys(), ..Options::default() };
@@ -174,6 +174,7 @@ fn pass(agent: &Agent, place: &str) -> Result<(), SpoolError> {
 
 /// Not a test: what the processes do that end in the middle.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test tells its child what to do")]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let _armed = fail::FailScenario::setup();
@@ -229,6 +230,45 @@ fn a_disk_that_is_full_anywhere_loses_nothing() {
         agent.run(3).unwrap();
         agent.arrived(&sealed, place);
     }
+}
+
+#[test]
+fn a_full_disk_has_room_for_what_must_be_told() {
+    let folder = TempDir::new().unwrap();
+    let agent = Agent::at(folder.path());
+    let spool = agent.spool().unwrap();
+    let journal = folder.path().join("spool/journal");
+    let size = std::fs::metadata(&journal).unwrap().len();
+    let scenario = fail::FailScenario::setup();
+    fail::cfg("journal.grow", "return(full)").unwrap();
+    let skip = |spool: &Spool, number: u64| {
+        spool
+            .enqueue(Draft::skipped(RunId::from_parts(1_767_225_600_000 + number, 1), None, "the disk is full"))
+            .unwrap();
+    };
+    (0..30).for_each(|number| skip(&spool, number));
+    // Another process goes on.
+    drop(spool);
+    let spool = agent.spool().unwrap();
+    (30..200).for_each(|number| skip(&spool, number));
+    let refused = spool.begin(RunId::from_parts(1_767_225_900_000, 1), None).unwrap_err();
+    assert!(refused.is_full(), "what can be left out has no right to the last room");
+    scenario.teardown();
+    assert_eq!(std::fs::metadata(&journal).unwrap().len(), size, "nothing is written but in place");
+    drop(spool);
+    agent.push(&agent.spool().unwrap()).unwrap();
+    let archive = agent.store.archive();
+    let log = Log::new(&*archive, agent.id.clone(), agent.keys());
+    let entries = (0..).map_while(|index| Some(log.entry(index).unwrap()?.0.predicate));
+    let reasons: Vec<String> = entries.filter_map(|entry| entry.reason).collect();
+    let more = |reason: &String| {
+        let count = reason.split_once("and ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
+        1 + count.unwrap_or(0)
+    };
+    assert_eq!(reasons.iter().map(more).sum::<usize>(), 200, "every skipped run is counted: {reasons:?}");
+    assert!(reasons.len() > 50);
+    agent.run(3).unwrap();
+    agent.arrived(&BTreeMap::new(), "after a full disk");
 }
 
 #[test]

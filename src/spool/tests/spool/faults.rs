@@ -26,7 +26,7 @@ fn one_fault(number: usize, fault: Fault) -> bool {
     let met = *count.lock().unwrap() >= number;
     world.store.heal();
     // The same process goes on in one half of the cases, another one in the other.
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         world.drain(&spool);
     } else {
         drop(spool);
@@ -40,10 +40,14 @@ fn one_fault(number: usize, fault: Fault) -> bool {
 
 #[test]
 fn one_request_fails() {
-    for fault in [Fault::Away, Fault::AnswerLost] {
-        let met = (1..100).take_while(|number| one_fault(*number, fault)).count();
-        assert!(met > 20, "{met} requests failed");
-    }
+    std::thread::scope(|scope| {
+        for fault in [Fault::Away, Fault::AnswerLost, Fault::Truncates] {
+            scope.spawn(move || {
+                let met = (1..100).take_while(|number| one_fault(*number, fault)).count();
+                assert!(met > 20, "{met} requests failed");
+            });
+        }
+    });
 }
 
 #[test]

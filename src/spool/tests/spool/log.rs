@@ -76,6 +76,24 @@ fn junk_at_the_next_index_does_not_jam_it() {
 }
 
 #[test]
+fn more_junk_than_an_entry_can_name_keeps_everything_in_the_spool() {
+    let world = World::new();
+    let spool = world.open("spool");
+    world.run(&spool, 0);
+    let before = world.store.memory.files().len();
+    let next = world.head().unwrap().index + 1;
+    for index in next..next + 5000 {
+        world.store.memory.clone().put(&world.entry_path(index), b"junk").unwrap();
+    }
+    let run = world.new_run();
+    spool.begin(run, None).unwrap();
+    let stopped = world.push(&spool).stopped.unwrap().to_string();
+    assert!(stopped.contains("5000 files of somebody else"), "{stopped}");
+    assert_eq!(world.store.memory.files().len(), before + 5000, "and nothing is added to the heap");
+    assert_eq!(spool.waiting().unwrap(), (0, 1), "the beginning waits");
+}
+
+#[test]
 fn a_log_that_was_cut_back_is_noticed_and_goes_on() {
     let mut world = World::new();
     world.run(&world.open("spool"), 0);

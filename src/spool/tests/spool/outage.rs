@@ -174,7 +174,7 @@ fn skipped_runs_are_counted_where_there_is_no_room_to_write_each() {
     let entries = world.entries();
     assert_eq!(entries.iter().filter(|entry| entry.predicate.kind == EntryKind::Skipped).count(), 200);
     let reasons: Vec<_> = entries.iter().filter_map(|entry| entry.predicate.reason.clone()).collect();
-    assert!(reasons.is_sorted_by_key(|reason| reason.len()), "in order");
+    assert!(reasons.is_sorted_by_key(String::len), "in order");
     world.verified();
 }
 

@@ -29,7 +29,7 @@ use tokio::runtime::Runtime;
 pub(crate) enum Fault {
     /// Answers.
     Nothing,
-    /// 500, 503 SlowDown, a reset: it does not do it, and says so.
+    /// 500, 503, a reset: it does not do it, and says so.
     Away,
     /// 403, 400: it will never do it.
     Refused,
@@ -37,6 +37,8 @@ pub(crate) enum Fault {
     AnswerLost,
     /// Never answers.
     Hangs,
+    /// Gives half of what was asked for, and says that it is all.
+    Truncates,
 }
 
 /// What was asked of a store.
@@ -85,7 +87,7 @@ impl Store for Faulty {
     async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, SinkError> {
         let (path_, reason) = (path.to_owned(), "503 SlowDown".to_owned());
         match self.asked(Request::Put, path) {
-            Fault::Nothing => self.memory.clone().put(path, &bytes),
+            Fault::Nothing | Fault::Truncates => self.memory.clone().put(path, &bytes),
             Fault::Away => Err(SinkError::Away { path: path_, reason }),
             Fault::Refused => Err(SinkError::Refused { path: path_, reason: "403 AccessDenied".to_owned() }),
             Fault::AnswerLost => {
@@ -119,6 +121,10 @@ impl Archive for Faulty {
         let failed = |reason: &str| ArchiveError::Io { path: path.to_owned(), reason: reason.to_owned() };
         match self.asked(Request::Get, path) {
             Fault::Nothing => Archive::open(&self.memory, path),
+            Fault::Truncates => Ok(self.memory.read(path, u64::MAX - 1)?.map(|mut bytes| {
+                bytes.truncate(bytes.len() / 2);
+                Box::new(std::io::Cursor::new(bytes)) as Box<dyn Read + Send>
+            })),
             Fault::Hangs => {
                 std::thread::park_timeout(Duration::from_secs(20));
                 Err(failed("it hung"))
@@ -129,7 +135,7 @@ impl Archive for Faulty {
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ArchiveError> {
         match self.asked(Request::List, folder) {
-            Fault::Nothing => self.memory.list(folder),
+            Fault::Nothing | Fault::Truncates => self.memory.list(folder),
             _ => Err(ArchiveError::Io { path: folder.to_owned(), reason: "connection reset".to_owned() }),
         }
     }
