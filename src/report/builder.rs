@@ -6,6 +6,7 @@ use evidenced_model::{
     AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Severity, Verdict,
 };
 
+use crate::assurance::assurance;
 use crate::coverage::Accounts;
 use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, ObjectiveReport, Report};
 use crate::keep::shown;
@@ -29,6 +30,7 @@ pub struct ReportBuilder {
     accounts: Accounts,
     gaps: Gaps,
     kept: usize,
+    withheld: bool,
 }
 
 impl ReportBuilder {
@@ -45,7 +47,14 @@ impl ReportBuilder {
             accounts: Accounts::new(limits.accounts),
             gaps: Gaps::new(limits.places),
             kept: 0,
+            withheld: false,
         }
+    }
+
+    /// Says that findings are withheld: the report is made from a pack that does not show everything.
+    pub fn withheld(&mut self) -> &mut Self {
+        self.withheld = true;
+        self
     }
 
     /// Replaces the header, for a caller who learns the totals and the head only at the end. The run stays the same.
@@ -145,6 +154,8 @@ impl ReportBuilder {
             permissions: gaps.permissions,
             coverage: self.accounts.finish(),
             waivers: self.waivers.into_values().collect(),
+            assurance: assurance(&manifest),
+            withheld: self.withheld,
             manifest,
         }
     }

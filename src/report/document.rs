@@ -12,7 +12,7 @@ use evidenced_model::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Automatable, StatementRef, WaiverText};
+use crate::{AssuranceReport, Automatable, StatementRef, WaiverText};
 
 /// The value of [`Report::format`].
 pub const FORMAT: &str = "evidenced-report/1";
@@ -38,6 +38,11 @@ pub struct Report {
     pub statement: StatementRef,
     /// SHA-256 of the public key.
     pub key: Option<Digest>,
+    /// How far this can be trusted, in short.
+    pub assurance: AssuranceReport,
+    /// Whether findings are withheld: the report is made from a pack that does not show everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// What was counted.
     pub totals: Totals,
     /// Controls, by catalogue.

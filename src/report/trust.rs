@@ -56,6 +56,13 @@ pub(crate) fn mismatch(report: &Report) -> Option<String> {
         seen.add(&check.counts);
     }
     let counted = &report.totals.findings;
+    if report.withheld {
+        return Some(format!(
+            "This report is made from a pack that withholds findings: it was given {} of {}. The standings of controls are those of all of them.",
+            number(seen.total()),
+            count(counted.total(), "finding", "findings")
+        ));
+    }
     // A report of the numbers alone was given no findings.
     (seen.total() > 0 && seen != *counted).then(|| {
         format!(
@@ -66,7 +73,7 @@ pub(crate) fn mismatch(report: &Report) -> Option<String> {
     })
 }
 
-fn key(manifest: &Manifest) -> Trust {
+pub(crate) fn key(manifest: &Manifest) -> Trust {
     let about = "Signing key";
     let key = &manifest.assurance.key;
     if key == "file" {
@@ -78,7 +85,7 @@ fn key(manifest: &Manifest) -> Trust {
     }
 }
 
-fn lock(manifest: &Manifest) -> Trust {
+pub(crate) fn lock(manifest: &Manifest) -> Trust {
     let about = "Store";
     let assurance = &manifest.assurance;
     let days =
@@ -103,7 +110,7 @@ fn lock(manifest: &Manifest) -> Trust {
     Trust { about, answer, means: means.to_owned(), weak }
 }
 
-fn time(manifest: &Manifest) -> Trust {
+pub(crate) fn time(manifest: &Manifest) -> Trust {
     let about = "Time";
     let clock = &manifest.clock;
     let answer =

@@ -143,6 +143,9 @@ pub fn verify(
         checker.report.runs += 1;
     }
     progress(all, all);
+    if checker.report.pack.as_ref().is_some_and(|pack| !pack.withheld) && !checker.report.is_whole() {
+        checker.problem(crate::withheld::DECLARATION, "it says that nothing is withheld, and something is");
+    }
     Ok(checker.report)
 }
 

@@ -6,6 +6,7 @@ mod collectors;
 mod config;
 mod controls;
 mod diff;
+mod export;
 mod findings;
 mod keygen;
 mod objectives;
@@ -45,8 +46,18 @@ impl Context {
 /// The store for reading: the named one, or the configured one.
 pub(crate) fn archive(named: Option<&str>, loaded: &Loaded) -> Result<Arc<dyn Archive>, Ended> {
     let url = named.unwrap_or(&loaded.config.store.url);
+    if let Some(pack) = pack_file(url) {
+        let zip = evidenced_pack::Zip::open(&pack).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+        return Ok(Arc::new(zip));
+    }
     let folder = Folder::open(url).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
     Ok(Arc::new(folder))
+}
+
+/// The file, if a store's name is that of a pack in one file.
+fn pack_file(url: &str) -> Option<std::path::PathBuf> {
+    let path = std::path::PathBuf::from(url.strip_prefix("file://").unwrap_or(url));
+    path.is_file().then_some(path)
 }
 
 /// The public key of the configured agent, from its private key.
@@ -102,6 +113,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Report(options) => report::run(context, &options),
         Command::Verify(options) => verify::run(context, &options),
         Command::Diff(options) => diff::run(context, &options),
+        Command::Export(options) => export::run(context, &options),
         Command::Checks(command) => checks::run(context, &command),
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),
