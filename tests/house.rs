@@ -19,6 +19,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("evidenced-map", &["evidenced-model"]),
     ("evidenced-seal", &["evidenced-model"]),
     ("evidenced-store", &["evidenced-model"]),
+    ("evidenced-pack", &["evidenced-model", "evidenced-seal"]),
     ("evidenced-report", &["evidenced-model"]),
     ("evidenced-kit", &["evidenced-model"]),
     ("evidenced-aws", &["evidenced-kit", "evidenced-model"]),
@@ -30,14 +31,18 @@ const FLOORS: &[(&str, &[&str])] = &[
             "evidenced-map",
             "evidenced-mappings",
             "evidenced-model",
+            "evidenced-pack",
             "evidenced-report",
             "evidenced-seal",
             "evidenced-store",
         ],
     ),
     ("evidenced", &["evidenced-agent", "evidenced-aws", "evidenced-kit", "evidenced-mappings"]),
-    ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model"]),
-    ("evidenced-fuzz", &["evidenced-agent", "evidenced-aws", "evidenced-check", "evidenced-model", "evidenced-seal"]),
+    ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model", "evidenced-seal", "evidenced-store"]),
+    (
+        "evidenced-fuzz",
+        &["evidenced-agent", "evidenced-aws", "evidenced-check", "evidenced-model", "evidenced-pack", "evidenced-seal"],
+    ),
     ("xtask", &[]),
 ];
 
@@ -156,7 +161,14 @@ fn tree(packages: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn judging_mapping_and_sealing_know_no_cloud_and_no_runtime() {
-    let tree = tree(&["evidenced-model", "evidenced-check", "evidenced-map", "evidenced-seal", "evidenced-report"]);
+    let tree = tree(&[
+        "evidenced-model",
+        "evidenced-check",
+        "evidenced-map",
+        "evidenced-seal",
+        "evidenced-pack",
+        "evidenced-report",
+    ]);
     assert!(tree.contains("evidenced-seal"));
     let impure = |name: &&String| IMPURE.contains(&name.as_str()) || name.starts_with("aws-");
     let found: Vec<_> = tree.iter().filter(impure).collect();
@@ -174,7 +186,7 @@ fn one_tls_stack_and_no_openssl() {
 
 #[test]
 fn what_is_hashed_or_printed_has_an_order() {
-    for stage in ["model", "seal", "check", "map", "report", "store"] {
+    for stage in ["model", "seal", "check", "map", "pack", "report", "store"] {
         for path in files(&["rs"]).iter().filter(|path| path.starts_with(root().join("src").join(stage))) {
             for (index, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
                 // A private index is for looking things up; what a stage gives away is listed by somebody.

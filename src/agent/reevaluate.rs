@@ -33,7 +33,7 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
     let coverage = reader.coverage().map_err(failed)?;
     let mut joins = judge.join_index();
-    let hidden = Hidden::look(reader, &mut joins)?;
+    let hidden = Hidden::look(reader, &coverage, &mut joins)?;
     let joins = joins.seal(&coverage);
     let mut again =
         Again { out: Rejudged::default(), reader, judge: &judge, hidden, judged: judging::Judged::default() };
@@ -101,7 +101,7 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
 struct Hidden {
     /// Kinds of which resources are withheld.
     kinds: BTreeSet<String>,
-    /// Accounts are withheld, and with them nobody knows which kinds.
+    /// Accounts are withheld, or their coverage is: of no kind is it known whether all of it is shown.
     accounts: bool,
     /// Findings are withheld.
     findings: bool,
@@ -109,8 +109,10 @@ struct Hidden {
 
 impl Hidden {
     /// Looks at every group, and shows the joined resources to the index.
-    fn look(reader: &RunReader<'_>, joins: &mut JoinIndex) -> Result<Self, Ended> {
+    fn look(reader: &RunReader<'_>, coverage: &Coverage, joins: &mut JoinIndex) -> Result<Self, Ended> {
         let mut hidden = Self::default();
+        let covered: BTreeSet<String> =
+            coverage.accounts.keys().map(|(provider, account)| format!("{provider}:{account}")).collect();
         let mut groups = reader.groups().map_err(failed)?;
         for group in groups.by_ref() {
             let group = group.map_err(failed)?;
@@ -123,9 +125,11 @@ impl Hidden {
             }
         }
         hidden.accounts = groups.withheld() > 0;
+        // A store withholds nothing, and is looked at once.
         if reader.may_withhold().map_err(failed)? {
             for group in reader.groups().map_err(failed)? {
                 let group = group.map_err(failed)?;
+                hidden.accounts |= !covered.contains(&group.account);
                 if reader.resource_lines(&group).map_err(failed)?.is_withheld().map_err(failed)? {
                     hidden.kinds.insert(group.kind.clone());
                 }

@@ -1,6 +1,7 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +10,24 @@ use evidenced_kit::{AccountSession, Cloud, Collector, Listed, Manifest, OpenCont
 use evidenced_model::{Account, KindId, Provider, Resource, Scope};
 use serde_json::{Value, json};
 
+mod store;
+
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("make-store") => match store::make(&arguments[2..]) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        Some("hash") => {
+            let _ = writeln!(std::io::stdout(), "{:.0}", store::hashing());
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
     evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
 }
 

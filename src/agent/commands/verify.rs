@@ -115,7 +115,7 @@ fn print(
         let heads: Vec<_> = report.heads.iter().map(|(agent, head)| json!({"agent": agent, "head": head})).collect();
         lines.json(&json!({
             "good": report.is_good(), "store": location, "runs": report.runs, "entries": report.entries,
-            "objects": report.objects, "bytes": report.bytes, "judged_again": judged_again.runs, "heads": heads,
+            "objects": report.objects, "bytes": report.bytes, "stored_bytes": report.stored, "judged_again": judged_again.runs, "heads": heads,
             "whole": report.is_whole() && report.left_out == 0, "pack": report.pack,
             "withheld": {
                 "lines": report.withheld.lines, "objects": report.withheld.objects, "what": report.withheld.what,
