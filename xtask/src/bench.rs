@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: what a run costs, held against the bars. Counts, bytes and CPU seconds, not wall time.
 
+mod verify;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
     kernels()?;
     let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
     synthetic(&bench, &mut board)?;
+    verify::run(&release.join("evidenced-bench"), &folder, &venv, &mut board)?;
     board.finish()
 }
 
@@ -99,6 +102,8 @@ struct Cost {
     cpu: f64,
     peak: f64,
     log: Vec<Value>,
+    /// What it printed, if that was JSON.
+    output: Value,
 }
 
 impl Bench {
@@ -137,7 +142,7 @@ impl Bench {
             bail!("`{}` failed:\n{lines}", arguments.join(" "));
         };
         let (cpu, peak) = (cost["cpu"].as_f64().unwrap_or_default(), cost["peak_mib"].as_f64().unwrap_or_default());
-        Ok(Cost { cpu, peak, log })
+        Ok(Cost { cpu, peak, log, output: serde_json::from_slice(&output.stdout).unwrap_or_default() })
     }
 }
 

@@ -137,13 +137,12 @@ fn check_trees(
     let names = [subject::INVENTORY, subject::FINDINGS, subject::COVERAGE];
     let [one, two, three] = names.map(|name| subjects[name]);
     let seen = key(&[b"trees", one.as_bytes(), two.as_bytes(), three.as_bytes()]);
-    let counted = match checker.places.get(seen) {
-        Some(counted) => counted,
-        None => {
-            let counted = count_trees(checker, subjects, file)?;
-            checker.places.insert(seen, counted);
-            counted
-        }
+    let counted = if let Some(counted) = checker.places.get(seen) {
+        counted
+    } else {
+        let counted = count_trees(checker, subjects, file)?;
+        checker.places.insert(seen, counted);
+        counted
     };
     // What is missing or broken was told already.
     if !counted.broken && !counted.agrees(totals) {
