@@ -44,11 +44,15 @@ pub(super) fn check(checker: &mut Checker<'_>, agent: &AgentId, run: &RunRef) ->
     if controls(checker, &subjects, file)?.is_some_and(|findings| findings != subjects[subject::FINDINGS]) {
         checker.problem(file, "its controls rest on other findings than its own");
     }
-    document::<Calls>(checker, &subjects, subject::CALLS, file)?;
-    for name in [subject::CONFIG, subject::MAPPINGS] {
-        let seen = key(&[b"document", subjects[name].as_bytes()]);
-        if checker.documents.get(seen).is_none() {
-            checker.documents.insert(seen, ());
+    for name in [subject::CALLS, subject::CONFIG, subject::MAPPINGS] {
+        let seen = key(&[b"document", name.as_bytes(), subjects[name].as_bytes()]);
+        if checker.documents.get(seen).is_some() {
+            continue;
+        }
+        checker.documents.insert(seen, ());
+        if name == subject::CALLS {
+            document::<Calls>(checker, &subjects, name, file)?;
+        } else {
             document::<serde_json::Value>(checker, &subjects, name, file)?;
         }
     }

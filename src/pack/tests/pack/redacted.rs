@@ -33,7 +33,7 @@ fn good(files: &Files, world: &World) -> VerifyReport {
     report
 }
 
-fn withheld<'r>(report: &'r VerifyReport) -> BTreeMap<&'r str, u64> {
+fn withheld(report: &VerifyReport) -> BTreeMap<&str, u64> {
     report.withheld.what.iter().map(|(what, lines)| (what.as_str(), *lines)).collect()
 }
 
