@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Print what changed between two runs
     Diff(Diff),
+    /// Write an audit pack: the evidence of a period in one file that verifies by itself
+    Export(Export),
     /// List, show and test checks
     #[command(subcommand)]
     Checks(Checks),
@@ -160,7 +162,7 @@ pub(crate) struct Report {
 /// `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// The store: a URL or a folder [default: the configured one]
+    /// The store or pack: a URL, a folder, or a pack's zip file [default: the configured store]
     pub(crate) store: Option<String>,
     /// A public key to trust, perhaps for a time only; may be repeated [default: the configured agent's]
     #[arg(long, value_name = "PUBLIC.pem[@FROM..TO]")]
@@ -174,6 +176,9 @@ pub(crate) struct Verify {
     /// Judge the stored resources again and compare
     #[arg(long)]
     pub(crate) re_evaluate: bool,
+    /// Fail if a pack withholds anything
+    #[arg(long)]
+    pub(crate) whole: bool,
     /// Only runs that began at this time or later (a date, or RFC 3339)
     #[arg(long)]
     pub(crate) from: Option<String>,
@@ -194,6 +199,47 @@ pub(crate) struct Diff {
     /// The store [default: the configured one]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Only runs that began at this time or later (a date, or RFC 3339)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Only runs that began before the end of this date, or before this time
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Show only what serves these controls and withhold the rest; may be repeated or comma-separated
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) control: Vec<String>,
+    /// The catalogue of the controls [default: every one that has them]
+    #[arg(long, value_name = "ID", requires = "control")]
+    pub(crate) catalog: Option<String>,
+    /// Withhold: kind=GLOB, account=ID, region=NAME, tag=KEY=VALUE or document=NAME; may be repeated
+    #[arg(long, value_name = "RULE")]
+    pub(crate) withhold: Vec<String>,
+    /// Withhold whole chunks where a line of them is withheld, so that no line can be guessed by itself
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Add withheld lines with pseudonyms in the place of names: derived, no evidence
+    #[arg(long)]
+    pub(crate) mask: bool,
+    /// Only the log and runs of this agent; may be repeated [default: the configured one, or the only one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Vec<String>,
+    /// A public key to trust; may be repeated [default: the configured agent's]
+    #[arg(long, value_name = "PUBLIC.pem[@FROM..TO]")]
+    pub(crate) key: Vec<String>,
+    /// The store [default: the configured one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The pack
+    #[arg(short, long, value_name = "PACK.zip")]
+    pub(crate) output: PathBuf,
+    /// Overwrite the pack if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `checks`.

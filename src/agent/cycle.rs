@@ -21,7 +21,7 @@ use crate::catalogue;
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
-use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, standings};
+use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, owners, standings};
 use crate::exit::{Ended, Exit};
 use crate::judging::{JudgeError, judge};
 use crate::keeper::{Keeper, Locked};
@@ -244,6 +244,7 @@ impl Cycle<'_> {
             totals,
             ..self.manifest(run, window, &lock)
         };
+        let manifest = owners(manifest, self.loaded);
         let status = if totals.gaps == 0 && judged.defects.is_empty() && totals.scopes > 0 {
             RunStatus::Complete
         } else {

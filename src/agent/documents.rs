@@ -4,7 +4,7 @@ use evidenced_check::{Judge, Settings};
 use evidenced_kit::{Listed, Principal, Stats};
 use evidenced_map::{Applicability, Basis, Mapping, Plan as MapPlan, PlannedCheck};
 use evidenced_model::manifest::{Calls, ClockCheck, ListedAccount, Listing};
-use evidenced_model::{ControlStanding, Coverage, Severity, manifest};
+use evidenced_model::{ControlStanding, Coverage, Manifest, Severity, manifest, owned_by};
 use serde_json::{Value, json};
 
 use crate::config::Loaded;
@@ -133,6 +133,20 @@ pub(crate) fn named(principals: Vec<Principal>) -> Vec<manifest::Principal> {
     let mut principals: Vec<_> = principals.into_iter().map(named).collect();
     principals.sort();
     principals
+}
+
+/// The manifest with whether the accounts that were read, or those of the identities that read them, own key and
+/// store, as far as their URLs tell.
+pub(crate) fn owners(mut manifest: Manifest, loaded: &Loaded) -> Manifest {
+    let read = manifest.accounts.iter().filter(|account| account.state == Listing::Read);
+    let read = read.map(|account| (&account.provider, &account.account));
+    let own = manifest.principals.iter().filter_map(|one| Some((&one.provider, one.account.as_ref()?)));
+    let accounts: Vec<_> = read.chain(own).collect();
+    let owned = |url: &str| owned_by(url, accounts.iter().copied());
+    let (key, store) = (loaded.config.seal.key.as_deref().and_then(owned), owned(&loaded.config.store.url));
+    manifest.assurance.account_owns_key = key;
+    manifest.assurance.account_owns_store = store;
+    manifest
 }
 
 /// What the operator declared as out of scope.

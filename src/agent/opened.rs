@@ -6,7 +6,7 @@ use evidenced_check::{Library, Settings};
 use evidenced_map::Mapping;
 use evidenced_model::{AgentId, Archive, Severity};
 use evidenced_report::{Header, StatementRef};
-use evidenced_seal::select::{agents, select_run};
+use evidenced_seal::select::{agents, select_shown};
 use evidenced_seal::{Document, PublicKeys, RunReader, RunRef, SealError};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub(crate) fn open<'a>(
     keys: Option<&PublicKeys>,
 ) -> Result<(RunRef, RunReader<'a>), Ended> {
     let agent = agent(archive, configured)?;
-    let run = select_run(archive, &agent, wanted, keys).map_err(failed)?;
+    let run = select_shown(archive, &agent, wanted, keys).map_err(failed)?;
     let reader = RunReader::open(archive, &run, keys).map_err(failed)?;
     Ok((run, reader))
 }

@@ -15,6 +15,7 @@ pub mod id;
 pub mod kind;
 pub mod manifest;
 pub mod memory;
+pub mod owner;
 pub mod resource;
 pub mod run;
 pub mod scope;
@@ -34,6 +35,7 @@ pub use manifest::{
     Principal, Sample, Shard, Slot, Totals, VerdictCounts,
 };
 pub use memory::{Memory, NullSink};
+pub use owner::{owned_by, owner};
 pub use resource::{Field, Resource, ResourceLine, Unread};
 pub use run::{LogHead, RunStatus, Window};
 pub use scope::Scope;

@@ -27,8 +27,9 @@ impl MaskKey {
     fn name(&self, text: &str) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return "masked".to_owned() };
         mac.update(text.as_bytes());
-        let hex: String = mac.finalize().into_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("masked-{hex}")
+        let mut half = [0; 8];
+        half.copy_from_slice(&mac.finalize().into_bytes()[..8]);
+        format!("masked-{:016x}", u64::from_be_bytes(half))
     }
 
     /// Numbers, truth values and what is absent stay; every text and every name of a member gets a pseudonym.

@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_folder_shows_what_is_directly_in_it() {
         let paths = ["a", "b/c/d", "b/c/e", "b/f", "b-g", "b.h", "bb/i"];
-        let paths: BTreeMap<String, ()> = paths.iter().map(|path| ((*path).to_owned(), ())).collect();
+        let paths: BTreeMap<String, u8> = paths.iter().map(|path| ((*path).to_owned(), 0)).collect();
         assert_eq!(list(&paths, ""), ["a", "b-g", "b.h", "b/", "bb/"]);
         assert_eq!(list(&paths, "b/"), ["c/", "f"]);
         assert_eq!(list(&paths, "b/c"), ["d", "e"]);

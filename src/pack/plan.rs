@@ -139,7 +139,7 @@ impl<'a> Plan<'a> {
             if name.is_some_and(|name| name != digest) {
                 return Err(wrong(path, "its SHA-256 is not its name: it was edited, truncated or swapped"));
             }
-            sums.push_str(&format!("{digest}  {path}\n"));
+            sums.extend([digest.as_str(), "  ", path, "\n"]);
             writer.file(path, &bytes)?;
         }
         writer.file("SHA256SUMS", sums.as_bytes())?;

@@ -165,3 +165,65 @@ fn parse(line: &[u8], file: &str) -> Result<Head, SealError> {
     serde_json::from_slice(line)
         .map_err(|error| SealError::wrong(file, format!("a line is not what it should be: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(kind: &str, id: &str, region: &str, tags: &str) -> String {
+        format!(
+            "{{\"fields\":{{\"tags\":{tags}}},\"id\":\"{id}\",\"kind\":\"{kind}\",\"scope\":{{\"account\":\"123456789012\",\"provider\":\"aws\",\"region\":\"{region}\"}},\"unread\":{{}}}}\n"
+        )
+    }
+
+    fn finding(resource: &str, rests_on: &str) -> String {
+        format!(
+            "{{\"kind\":\"aws.s3.bucket\",\"objective\":\"crypto.at-rest\",\"resource\":\"{resource}\",\"rests_on\":[{rests_on}],\"scope\":{{\"account\":\"123456789012\",\"provider\":\"aws\",\"region\":\"eu-west-1\"}}}}\n"
+        )
+    }
+
+    fn on_key(id: &str, region: &str) -> String {
+        format!(
+            "{{\"id\":\"{id}\",\"kind\":\"aws.kms.key\",\"scope\":{{\"account\":\"123456789012\",\"provider\":\"aws\",\"region\":\"{region}\"}}}}"
+        )
+    }
+
+    fn redactor(rule: &str) -> Redactor {
+        Redactor::new(Rules { rules: vec![rule.parse().unwrap()], ..Rules::default() })
+    }
+
+    #[test]
+    fn a_finding_that_rests_on_something_withheld_names_it_and_is_withheld_too() {
+        let plain = finding("bucket", "");
+        for (rule, named) in [
+            ("kind=aws.kms.*", on_key("key", "eu-west-1")),
+            ("region=us-east-1", on_key("key", "us-east-1")),
+            ("tag=owner=alice", on_key("alices-key", "eu-west-1")),
+        ] {
+            let mut redactor = redactor(rule);
+            let key = resource("aws.kms.key", "alices-key", "eu-west-1", "{\"owner\":\"alice\"}");
+            if redactor.rules.ask_for_tags() {
+                redactor.observe(key.as_bytes(), "test").unwrap();
+            }
+            let names = finding("bucket", &named);
+            assert_eq!(redactor.line(names.as_bytes(), "test").unwrap(), Some(Reason::Names), "{rule}");
+            assert_eq!(redactor.line(plain.as_bytes(), "test").unwrap(), None, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_tag_once_withholds_the_resource_for_the_whole_period() {
+        let mut redactor = redactor("tag=owner");
+        let before = resource("aws.s3.bucket", "bucket", "eu-west-1", "null");
+        let tagged = resource("aws.s3.bucket", "bucket", "eu-west-1", "{\"owner\":\"bob\"}");
+        assert!(!redactor.looks_at_resources());
+        redactor.observe(format!("{before}{tagged}").as_bytes(), "test").unwrap();
+        assert!(redactor.looks_at_resources());
+        for line in [before, finding("bucket", "")] {
+            assert_eq!(redactor.line(line.as_bytes(), "test").unwrap(), Some(Reason::Tag));
+        }
+        let elsewhere = resource("aws.s3.bucket", "bucket", "eu-central-1", "null");
+        assert_eq!(redactor.line(elsewhere.as_bytes(), "test").unwrap(), None);
+        assert!(redactor.line(b"{}\n", "chunk").unwrap_err().to_string().starts_with("chunk: "));
+    }
+}

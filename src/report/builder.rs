@@ -6,6 +6,7 @@ use evidenced_model::{
     AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Severity, Verdict,
 };
 
+use crate::assurance::assurance;
 use crate::coverage::Accounts;
 use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, ObjectiveReport, Report};
 use crate::keep::shown;
@@ -30,6 +31,7 @@ pub struct ReportBuilder {
     gaps: Gaps,
     kept: usize,
     stamped: Option<Stamped>,
+    withheld: bool,
 }
 
 impl ReportBuilder {
@@ -47,7 +49,14 @@ impl ReportBuilder {
             gaps: Gaps::new(limits.places),
             kept: 0,
             stamped: None,
+            withheld: false,
         }
+    }
+
+    /// Says that findings are withheld: the report is made from a pack that does not show everything.
+    pub fn withheld(&mut self) -> &mut Self {
+        self.withheld = true;
+        self
     }
 
     /// Replaces the header, for a caller who learns the totals and the head only at the end. The run stays the same.
@@ -145,6 +154,7 @@ impl ReportBuilder {
             head,
             statement,
             key,
+            assurance: assurance(&manifest, self.stamped.as_ref()),
             stamped: self.stamped,
             totals: manifest.totals,
             catalogs,
@@ -154,6 +164,7 @@ impl ReportBuilder {
             permissions: gaps.permissions,
             coverage: self.accounts.finish(),
             waivers: self.waivers.into_values().collect(),
+            withheld: self.withheld,
             manifest,
         }
     }

@@ -12,7 +12,7 @@ use evidenced_model::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Automatable, Stamped, StatementRef, WaiverText};
+use crate::{AssuranceReport, Automatable, Stamped, StatementRef, WaiverText};
 
 /// The value of [`Report::format`].
 pub const FORMAT: &str = "evidenced-report/1";
@@ -41,6 +41,11 @@ pub struct Report {
     /// What an authority says of the time, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamped: Option<Stamped>,
+    /// How far this can be trusted, in short.
+    pub assurance: AssuranceReport,
+    /// Whether findings are withheld: the report is made from a pack that does not show everything.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// What was counted.
     pub totals: Totals,
     /// Controls, by catalogue.

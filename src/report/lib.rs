@@ -23,6 +23,7 @@
 //!
 //! Foreign text (names, values) is made harmless in every form: markup, terminal sequences, formulas.
 
+mod assurance;
 mod builder;
 mod collected;
 mod coverage;
@@ -39,6 +40,7 @@ mod unread;
 mod visible;
 mod words;
 
+pub use assurance::{AssuranceReport, OwnAccount, assurance};
 pub use builder::ReportBuilder;
 pub use collected::Collected;
 pub use csv::{COLUMNS, FindingsCsv};

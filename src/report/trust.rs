@@ -21,7 +21,7 @@ pub(crate) struct Trust {
 /// On what trust in this run depends.
 pub(crate) fn trust(report: &Report) -> Vec<Trust> {
     let manifest = &report.manifest;
-    vec![key(manifest), lock(manifest), time(report), independence(manifest), log(report), program(manifest)]
+    vec![key(manifest), lock(manifest), time(manifest, report.stamped.as_ref()), independence(manifest), log(report), program(manifest)]
 }
 
 /// What the report shows.
@@ -56,6 +56,13 @@ pub(crate) fn mismatch(report: &Report) -> Option<String> {
         seen.add(&check.counts);
     }
     let counted = &report.totals.findings;
+    if report.withheld {
+        return Some(format!(
+            "This report is made from a pack that withholds findings: it was given {} of {}. The standings of controls are those of all of them.",
+            number(seen.total()),
+            count(counted.total(), "finding", "findings")
+        ));
+    }
     // A report of the numbers alone was given no findings.
     (seen.total() > 0 && seen != *counted).then(|| {
         format!(
@@ -66,7 +73,7 @@ pub(crate) fn mismatch(report: &Report) -> Option<String> {
     })
 }
 
-fn key(manifest: &Manifest) -> Trust {
+pub(crate) fn key(manifest: &Manifest) -> Trust {
     let about = "Signing key";
     let key = &manifest.assurance.key;
     if key == "file" {
@@ -78,7 +85,7 @@ fn key(manifest: &Manifest) -> Trust {
     }
 }
 
-fn lock(manifest: &Manifest) -> Trust {
+pub(crate) fn lock(manifest: &Manifest) -> Trust {
     let about = "Store";
     let assurance = &manifest.assurance;
     let days =
@@ -103,10 +110,10 @@ fn lock(manifest: &Manifest) -> Trust {
     Trust { about, answer, means: means.to_owned(), weak }
 }
 
-fn time(report: &Report) -> Trust {
+pub(crate) fn time(manifest: &Manifest, stamped: Option<&Stamped>) -> Trust {
     let about = "Time";
-    let (manifest, clock) = (&report.manifest, &report.manifest.clock);
-    let (answer, proves) = match &report.stamped {
+    let clock = &manifest.clock;
+    let (answer, proves) = match stamped {
         Some(Stamped::At { authority, time, trusted: true }) => (
             format!("stamped at {} by {authority}", moment(*time)),
             "An independent party, whose certificate was checked, confirms that the run existed by then.",
@@ -134,7 +141,7 @@ fn time(report: &Report) -> Trust {
     } else {
         format!("{proves} {skew}")
     };
-    let open = match &report.stamped {
+    let open = match stamped {
         Some(stamped) => !matches!(stamped, Stamped::At { trusted: true, .. }),
         None => !manifest.assurance.timestamped,
     };

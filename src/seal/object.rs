@@ -202,9 +202,10 @@ impl<'a> ObjectReader<'a> {
             // Only what says that it is a pack may leave anything out.
             let withheld =
                 Declaration::read(self.archive)?.is_some() && withheld::whole(self.archive, digest)?.is_some();
-            return Err(match withheld {
-                true => SealError::Withheld { file, referrer },
-                false => SealError::Missing { file, referrer },
+            return Err(if withheld {
+                SealError::Withheld { file, referrer }
+            } else {
+                SealError::Missing { file, referrer }
             });
         };
         if right.get() {

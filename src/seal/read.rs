@@ -13,7 +13,7 @@ use crate::object::{Format, ObjectReader, Shown, object_path};
 use crate::select::RunRef;
 use crate::statement::{RunStatement, Statement, subject};
 use crate::tree::{Entry, Tree};
-use crate::withheld::{Slot, lines_path};
+use crate::withheld::{Declaration, Slot, lines_path};
 use crate::write::Document;
 use crate::{PublicKeys, SealError, dsse};
 
@@ -119,7 +119,8 @@ impl<'a> RunReader<'a> {
     pub fn groups(&self) -> Result<Groups<'a>, SealError> {
         let inventory = self.root(subject::INVENTORY)?;
         let findings = self.root(subject::FINDINGS)?;
-        Ok(Groups { objects: self.objects, accounts: pair(inventory, findings).into(), ready: VecDeque::new() })
+        let accounts = pair(inventory, findings).into();
+        Ok(Groups { objects: self.objects, accounts, ready: VecDeque::new(), withheld: 0 })
     }
 
     /// The resources of a group, in the order of SHA-256(id).
@@ -156,6 +157,11 @@ impl<'a> RunReader<'a> {
         self.subjects.get(name).copied().ok_or_else(missing)
     }
 
+    /// Whether this is a pack that says that it withholds something.
+    pub fn may_withhold(&self) -> Result<bool, SealError> {
+        Ok(Declaration::read(self.objects.archive())?.is_some_and(|pack| pack.withheld))
+    }
+
     pub(crate) fn objects(&self) -> ObjectReader<'a> {
         self.objects
     }
@@ -175,6 +181,7 @@ pub struct Groups<'a> {
     objects: ObjectReader<'a>,
     accounts: VecDeque<Pair>,
     ready: VecDeque<RunGroup>,
+    withheld: u64,
 }
 
 impl Iterator for Groups<'_> {
@@ -195,12 +202,25 @@ impl Iterator for Groups<'_> {
 }
 
 impl Groups<'_> {
-    fn read_account(&self, account: &Pair) -> Result<VecDeque<RunGroup>, SealError> {
-        let read = |entry: &Option<Entry>| match entry {
-            Some(entry) => shown(Tree::read(self.objects, &entry.digest, &account.name)),
+    /// Lines below accounts that a pack withholds as a whole, as far as they were come to. Their groups do not come.
+    pub fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
+    fn read_account(&mut self, account: &Pair) -> Result<VecDeque<RunGroup>, SealError> {
+        let mut withheld = 0;
+        let mut read = |entry: &Option<Entry>| match entry {
+            Some(entry) => match Tree::read(self.objects, &entry.digest, &account.name) {
+                Err(SealError::Withheld { .. }) => {
+                    withheld += entry.count;
+                    Ok(Tree::default())
+                }
+                read => read,
+            },
             None => Ok(Tree::default()),
         };
         let pairs = pair(read(&account.inventory)?, read(&account.findings)?);
+        self.withheld += withheld;
         let groups = pairs.into_iter().map(|pair| {
             let (region, kind) = pair.name.split_once('/').unwrap_or_default();
             RunGroup {
@@ -212,14 +232,6 @@ impl Groups<'_> {
             }
         });
         Ok(groups.collect())
-    }
-}
-
-/// The tree; nothing, if it is withheld from a pack.
-fn shown(tree: Result<Tree, SealError>) -> Result<Tree, SealError> {
-    match tree {
-        Err(SealError::Withheld { .. }) => Ok(Tree::default()),
-        read => read,
     }
 }
 
@@ -273,21 +285,41 @@ pub struct Lines<'a> {
     file: String,
     content: Vec<u8>,
     ready: VecDeque<(Digest, String, Range<usize>)>,
+    withheld: u64,
 }
 
 impl<'a> Lines<'a> {
     pub(crate) fn open(objects: ObjectReader<'a>, group: Option<&Entry>, key: &'static str) -> Result<Self, SealError> {
-        let tree = match group {
-            Some(group) => shown(Tree::read(objects, &group.digest, &group.name))?,
-            None => Tree::default(),
-        };
-        Ok(Self::of_chunks(objects, tree.entries, key))
+        let mut lines = Self::of_chunks(objects, Vec::new(), key);
+        if let Some(group) = group {
+            match Tree::read(objects, &group.digest, &group.name) {
+                Err(SealError::Withheld { .. }) => lines.withheld = group.count,
+                read => lines.chunks = read?.entries.into(),
+            }
+        }
+        Ok(lines)
+    }
+
+    /// How many lines a pack withholds, as far as they were come to.
+    pub fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
+    /// Whether a pack withholds any of the lines; reads on to the first of them.
+    pub fn is_withheld(mut self) -> Result<bool, SealError> {
+        while self.withheld == 0 {
+            match self.next() {
+                None => break,
+                Some(line) => drop(line?),
+            }
+        }
+        Ok(self.withheld > 0)
     }
 
     /// The lines of these chunks only, which are in order.
     pub(crate) fn of_chunks(objects: ObjectReader<'a>, chunks: Vec<Entry>, key: &'static str) -> Self {
         let chunks = chunks.into();
-        Self { objects, chunks, key, file: String::new(), content: Vec::new(), ready: VecDeque::new() }
+        Self { objects, chunks, key, file: String::new(), content: Vec::new(), ready: VecDeque::new(), withheld: 0 }
     }
 
     fn load(&mut self, chunk: &Entry) -> Result<(), SealError> {
@@ -298,13 +330,17 @@ impl<'a> Lines<'a> {
                 self.file = lines_path(&chunk.digest);
                 lines
             }
-            Shown::Nothing => Vec::new(),
+            Shown::Nothing => {
+                self.withheld += chunk.count;
+                Vec::new()
+            }
         };
         let mut lines = Vec::new();
         let mut start = 0;
         for line in self.content.split_inclusive(|byte| *byte == b'\n') {
             let end = start + line.len();
             if let Slot::Withheld(_) = Slot::parse(line) {
+                self.withheld += 1;
                 start = end;
                 continue;
             }

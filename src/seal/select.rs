@@ -8,6 +8,7 @@ use jiff::civil::Date;
 
 use crate::log::{EntryKind, Log, entry_path, look};
 use crate::statement::Statement;
+use crate::withheld::Declaration;
 use crate::{PublicKeys, SealError, dsse};
 
 /// A run as its log entry names it.
@@ -41,6 +42,28 @@ pub fn select_run(
     wanted: &str,
     keys: Option<&PublicKeys>,
 ) -> Result<RunRef, SealError> {
+    select_among(archive, agent, wanted, keys, &|_| true)
+}
+
+/// The same among the runs that a pack is about, if the archive is one.
+pub fn select_shown(
+    archive: &dyn Archive,
+    agent: &AgentId,
+    wanted: &str,
+    keys: Option<&PublicKeys>,
+) -> Result<RunRef, SealError> {
+    let pack = Declaration::read(archive)?;
+    let shown = |began| pack.as_ref().is_none_or(|pack| pack.covers(began));
+    select_among(archive, agent, wanted, keys, &shown)
+}
+
+fn select_among(
+    archive: &dyn Archive,
+    agent: &AgentId,
+    wanted: &str,
+    keys: Option<&PublicKeys>,
+    shown: &dyn Fn(u64) -> bool,
+) -> Result<RunRef, SealError> {
     let missing = |hint: &str| SealError::NoSuchRun {
         location: archive.location(),
         wanted: wanted.to_owned(),
@@ -52,11 +75,13 @@ pub fn select_run(
     let mut left = if let Wanted::Back(back) = wants { back } else { 0 };
     for run in runs_backwards(archive, agent, keys)? {
         let run = run?;
-        let hit = match wants {
-            Wanted::Id(id) => run.run == id,
-            Wanted::Until(end) => run.run.unix_millis() < end,
-            Wanted::Back(_) => true,
-        };
+        let began = run.run.unix_millis();
+        let hit = shown(began)
+            && match wants {
+                Wanted::Id(id) => run.run == id,
+                Wanted::Until(end) => began < end,
+                Wanted::Back(_) => true,
+            };
         if hit && left == 0 {
             return Ok(run);
         }

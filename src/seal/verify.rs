@@ -188,6 +188,9 @@ pub fn verify(
     for remark in archive.remarks() {
         checker.note(remark.file, remark.what);
     }
+    if checker.report.pack.as_ref().is_some_and(|pack| !pack.withheld) && !checker.report.is_whole() {
+        checker.problem(crate::withheld::DECLARATION, "it says that nothing is withheld, and something is");
+    }
     Ok(checker.report)
 }
 

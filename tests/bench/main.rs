@@ -1,8 +1,10 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+mod sealed;
 mod store;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,7 +18,22 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("places") {
         return evidenced_agent::print_places().into();
     }
-    if std::env::args_os().next_back().is_some_and(|last| last == "store") {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("make-store") => match sealed::make(&arguments[2..]) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        Some("hash") => {
+            let _ = writeln!(std::io::stdout(), "{:.0}", sealed::hashing());
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    if arguments.last().is_some_and(|last| last == "store") {
         return store::run();
     }
     evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()

@@ -5,6 +5,7 @@
 mod company;
 mod config;
 mod deny_matrix;
+mod export;
 mod hostile;
 mod interrupt;
 mod refusals;

@@ -2,6 +2,8 @@
 //!
 //! `fuzz/` gives them to libFuzzer; `tests/corpus.rs` gives them the corpus and many spoilt copies of it.
 
+use std::io::Cursor;
+
 use evidenced_aws::credential_report;
 use evidenced_aws::policy as normal;
 use evidenced_check::filter_pattern::trail_filter_matches;
@@ -9,9 +11,13 @@ use evidenced_check::policy::{
     Known, beyond_reading, foreign_principals, foreign_writers, grants_admin, key_admin_users, oidc_unscoped, public,
     requires_tls, trust_external,
 };
-use evidenced_model::{Finding, Resource, ResourceLine};
+use evidenced_model::{Archive as _, Digest, Finding, Resource, ResourceLine, valid_path};
+use evidenced_pack::Zip;
+use evidenced_seal::dsse;
+use evidenced_seal::merkle::Merkle;
 use evidenced_seal::timestamp::{self, Anchors, Query};
-use evidenced_seal::{dsse, tree::Tree};
+use evidenced_seal::tree::{Entry, Tree};
+use evidenced_seal::withheld::{Declaration, Slot, check, slots};
 use serde_json::{Value, json};
 
 /// A door: its name, which is also its corpus, and its function.
@@ -22,9 +28,11 @@ pub const TARGETS: &[Target] = &[
     ("config", config),
     ("credential_report", report),
     ("filter_pattern", filter_pattern),
+    ("pack", pack),
     ("policy", policy),
     ("stored", stored),
     ("token", token),
+    ("withheld", withheld),
 ];
 
 /// The config file: a value or an error, and what was understood is understood again.
@@ -48,6 +56,46 @@ pub fn filter_pattern(data: &[u8]) {
     let pattern = String::from_utf8_lossy(data);
     let changes = json!({"eventName": "DeleteTrail", "userIdentity": {"type": "Root"}, "errorCode": null});
     assert_eq!(trail_filter_matches(&pattern, &changes), trail_filter_matches(&pattern, &changes));
+}
+
+/// A pack in one file: it is opened or refused, and every file in it has the length that the directory says.
+pub fn pack(data: &[u8]) {
+    let Ok(zip) = Zip::new(Box::new(Cursor::new(data.to_vec())), "fuzz".to_owned()) else { return };
+    let mut bytes = 0;
+    for name in zip.names() {
+        assert!(valid_path(name), "{name:?} leads out of the folder");
+        if let Ok(file) = zip.read(name, data.len() as u64) {
+            bytes += file.map_or(0, |file| file.len());
+        }
+    }
+    assert!(bytes <= data.len(), "files of {bytes} bytes in a zip of {}", data.len());
+}
+
+/// The lines of a chunk of which some are withheld: they are written back as they were, and only the root that they
+/// have is theirs.
+pub fn withheld(data: &[u8]) {
+    let mut written = Vec::new();
+    let mut merkle = Merkle::new();
+    let (mut count, mut shown) = (0, 0);
+    for slot in slots(data) {
+        slot.write(&mut written);
+        merkle.push_leaf(slot.leaf());
+        count += 1;
+        shown += if let Slot::Shown(line) = slot { line.len() as u64 } else { 0 };
+    }
+    assert_eq!(written, data, "lines changed by being read");
+    let mut entry = Entry {
+        bytes: shown,
+        content: Digest::ZERO,
+        count,
+        digest: Digest::ZERO,
+        lines: merkle.root(),
+        name: "b".to_owned(),
+    };
+    assert!(check(data, &entry).is_ok() == (data.is_empty() || data.ends_with(b"\n")));
+    entry.lines = Digest::ZERO;
+    assert!(check(data, &entry).is_err());
+    let _ = Declaration::parse(data);
 }
 
 /// A policy document: every question has an answer or an error, and normalising changes none.

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: what a run costs, held against the bars. Counts, bytes and CPU seconds, not wall time.
 
+mod verify;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +18,7 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 4] = ["aws", "kernels", "store", "synthetic"];
+const PARTS: [&str; 5] = ["aws", "kernels", "store", "synthetic", "verify"];
 
 /// Builds for release, measures the parts that are named (all of them, if none is), prints a line a figure; an error
 /// if a bar is not met.
@@ -51,6 +53,9 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     if wanted("store") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("store"), &venv)?;
         store(&bench, &mut board)?;
+    }
+    if wanted("verify") {
+        verify::run(&release.join("evidenced-bench"), &folder, &venv, &mut board)?;
     }
     board.finish()
 }
@@ -136,6 +141,8 @@ struct Cost {
     cpu: f64,
     peak: f64,
     log: Vec<Value>,
+    /// What it printed, if that was JSON.
+    output: Value,
 }
 
 impl Bench {
@@ -174,7 +181,7 @@ impl Bench {
             bail!("`{}` failed:\n{lines}", arguments.join(" "));
         };
         let (cpu, peak) = (cost["cpu"].as_f64().unwrap_or_default(), cost["peak_mib"].as_f64().unwrap_or_default());
-        Ok(Cost { cpu, peak, log })
+        Ok(Cost { cpu, peak, log, output: serde_json::from_slice(&output.stdout).unwrap_or_default() })
     }
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod controls;
 mod diff;
 mod doctor;
+mod export;
 mod findings;
 mod keygen;
 mod keys;
@@ -51,9 +52,19 @@ impl Context {
 pub(crate) fn archive(named: Option<&str>, loaded: &Loaded) -> Result<Arc<dyn Archive>, Ended> {
     let own = &loaded.config.store.url;
     let url = named.unwrap_or(own);
+    if let Some(pack) = pack_file(url) {
+        let zip = evidenced_pack::Zip::open(&pack).map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+        return Ok(Arc::new(zip));
+    }
     let config = &loaded.config;
     let options = if url == own { storing::options(config) } else { storing::options_elsewhere(config) };
     evidenced_store::open_archive(url, &options).map_err(|error| Ended::new(Exit::Usage, error.to_string()))
+}
+
+/// The file, if a store's name is that of a pack in one file.
+fn pack_file(url: &str) -> Option<std::path::PathBuf> {
+    let path = std::path::PathBuf::from(url.strip_prefix("file://").unwrap_or(url));
+    path.is_file().then_some(path)
 }
 
 /// The public keys of the configured agent: its own, from its private key, and those that handed over to it.
@@ -120,6 +131,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Report(options) => report::run(context, &options),
         Command::Verify(options) => verify::run(context, &options),
         Command::Diff(options) => diff::run(context, &options),
+        Command::Export(options) => export::run(context, &options),
         Command::Checks(command) => checks::run(context, &command),
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),

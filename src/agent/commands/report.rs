@@ -3,7 +3,8 @@
 use std::io::{BufWriter, Write};
 
 use evidenced_check::Judge;
-use evidenced_report::{Evidence, FindingsCsv, Limits, Report as Document, ReportBuilder, ReportError, Style};
+use evidenced_report::{Evidence, FindingsCsv, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style};
+use evidenced_seal::RunReader;
 
 use super::{Context, texts};
 use crate::args::{Format, Report};
@@ -32,35 +33,57 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
         table.finish().map_err(|error| broken(&error))?;
         return finish(out, options);
     }
-    let mut report = ReportBuilder::new(opened::header(&*archive, &run, &reader)?, Limits::default());
-    let wanted = reader.manifest().map_err(failed)?.assurance.timestamped;
+    let header = opened::header(&*archive, &run, &reader)?;
+    let wanted = header.manifest.assurance.timestamped;
     let anchors = sealing::anchors(&loaded)?;
-    report.stamped(stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?);
-    let judge = Judge::compile(&judged.library, judged.settings)
+    let stamped = stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?;
+    let report = build(header, stamped, &reader, &judged, options.catalog.as_deref())?;
+    render(context, &report, &mut out, options)?;
+    finish(out, options)
+}
+
+/// The report of a run. Of a pack, of what it shows.
+pub(super) fn build(
+    header: Header,
+    stamped: Option<Stamped>,
+    reader: &RunReader<'_>,
+    judged: &Judged,
+    catalog: Option<&str>,
+) -> Result<Document, Ended> {
+    let run = header.manifest.run;
+    let mut report = ReportBuilder::new(header, Limits::default());
+    report.stamped(stamped);
+    let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
     texts::feed(&mut report, &judged.mapping, &judge);
     for account in reader.accounts().map_err(failed)? {
         report.coverage(&account.map_err(failed)?);
     }
     let controls = reader.controls().map_err(failed)?.controls;
-    let wanted = |catalog: &str| options.catalog.as_deref().is_none_or(|id| id == catalog);
-    if let Some(id) = &options.catalog
+    let wanted = |id: &str| catalog.is_none_or(|catalog| id == catalog);
+    if let Some(id) = catalog
         && !controls.iter().any(|control| control.catalog.as_str() == id)
     {
         let known: std::collections::BTreeSet<&str> = controls.iter().map(|control| control.catalog.as_str()).collect();
         let known = known.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Ended::new(Exit::Usage, format!("run {} has no catalogue {id:?}; it has: {known}", run.run)));
+        return Err(Ended::new(Exit::Usage, format!("run {run} has no catalogue {id:?}; it has: {known}")));
     }
     report.controls(controls.into_iter().filter(|control| wanted(control.catalog.as_str())));
-    for group in reader.groups().map_err(failed)? {
+    let mut groups = reader.groups().map_err(failed)?;
+    let mut withheld = 0;
+    for group in groups.by_ref() {
         let group = group.map_err(failed)?;
-        for line in reader.finding_lines(&group).map_err(failed)? {
+        let mut lines = reader.finding_lines(&group).map_err(failed)?;
+        for line in lines.by_ref() {
             let line = line.map_err(failed)?;
             report.finding(&parse(&line)?, Some(Evidence { object: &line.file, resource_object: None }));
         }
+        withheld += lines.withheld();
     }
-    render(context, &report.finish(), &mut out, options)?;
-    finish(out, options)
+    if withheld + groups.withheld() > 0 {
+        report.withheld();
+    }
+    Ok(report.finish())
 }
 
 /// The look of text for this process.

@@ -4,10 +4,11 @@ use evidenced_model::{AgentId, Archive, LogHead};
 use evidenced_seal::select::runs_backwards;
 use evidenced_seal::timestamp::Anchors;
 use evidenced_seal::verify::{Options, Problem, VerifyReport, verify};
-use evidenced_seal::{PublicKeys, RunReader};
+use evidenced_seal::{Document, PublicKeys, RunReader, SealError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::{Context, named_keys, own_keys};
@@ -31,22 +32,44 @@ pub(crate) fn run(context: &Context, options: &Verify) -> Result<Exit, Ended> {
         expect_head: options.expect_head.as_deref().map(head).transpose()?,
         from: options.from.as_deref().map(|text| moment(text, false)).transpose()?,
         keys,
-        pack: false,
+        pack: may_be_pack(options.store.as_deref()),
         until: options.to.as_deref().map(|text| moment(text, true)).transpose()?,
     };
     let mut report = verify(&*archive, &asked, &mut |done, all| progress.reached(done, all)).map_err(failed)?;
-    let mut judged_again = 0;
+    if options.whole && !report.is_whole() {
+        let file = evidenced_seal::withheld::DECLARATION.to_owned();
+        report
+            .problems
+            .push(Problem { file, what: "the pack withholds something, and --whole was asked for".to_owned() });
+    }
+    let mut judged_again = JudgedAgain::default();
     if options.re_evaluate && report.is_good() {
         progress.stage("judging again");
         let agents: Vec<AgentId> = report.heads.iter().map(|(agent, _)| agent.clone()).collect();
         for agent in agents {
             let believed = report.believed.get(&agent).cloned().unwrap_or_default();
-            judged_again += again(&*archive, &agent, &asked, &believed, &mut report)?;
+            again(&*archive, &agent, &asked, &believed, &mut report, &mut judged_again)?;
         }
     }
     progress.done();
-    print(context, &report, options, judged_again, &archive.location())?;
+    print(context, &report, options, &judged_again, &archive.location())?;
     Ok(if report.is_good() { Exit::Done } else { Exit::Verification })
+}
+
+/// Only something on this machine that was named can be a pack: a store of a cloud may leave nothing out.
+fn may_be_pack(named: Option<&str>) -> bool {
+    named.is_some_and(|url| !url.contains("://") || url.starts_with("file://"))
+}
+
+/// What was judged again.
+#[derive(Default)]
+struct JudgedAgain {
+    runs: u64,
+    findings: u64,
+    /// Findings that rest on something that is withheld.
+    withheld: u64,
+    /// Runs whose mappings or coverage are withheld.
+    runs_withheld: u64,
 }
 
 /// Judges every run of an agent again.
@@ -56,26 +79,36 @@ fn again(
     asked: &Options,
     keys: &PublicKeys,
     report: &mut VerifyReport,
-) -> Result<u64, Ended> {
-    let mut runs = 0;
+    judged: &mut JudgedAgain,
+) -> Result<(), Ended> {
     for run in runs_backwards(archive, agent, Some(keys)).map_err(failed)? {
         let run = run.map_err(failed)?;
         let began = run.run.unix_millis();
-        if asked.from.is_some_and(|from| began < from) || asked.until.is_some_and(|until| began >= until) {
+        if asked.from.is_some_and(|from| began < from)
+            || asked.until.is_some_and(|until| began >= until)
+            || report.pack.as_ref().is_some_and(|pack| !pack.covers(began))
+        {
             continue;
         }
         let reader = RunReader::open(archive, &run, Some(keys)).map_err(failed)?;
-        report.problems.extend(reevaluate(&reader)?);
-        runs += 1;
+        if let Err(SealError::Withheld { .. }) = reader.document::<IgnoredAny>(Document::Mappings) {
+            judged.runs_withheld += 1;
+            continue;
+        }
+        let rejudged = reevaluate(&reader)?;
+        report.problems.extend(rejudged.problems);
+        judged.runs += 1;
+        judged.findings += rejudged.judged;
+        judged.withheld += rejudged.withheld;
     }
-    Ok(runs)
+    Ok(())
 }
 
 fn print(
     context: &Context,
     report: &VerifyReport,
     options: &Verify,
-    judged_again: u64,
+    judged_again: &JudgedAgain,
     location: &str,
 ) -> Result<(), Ended> {
     let mut lines = Lines::new();
@@ -86,7 +119,13 @@ fn print(
         let heads: Vec<_> = report.heads.iter().map(|(agent, head)| json!({"agent": agent, "head": head})).collect();
         lines.json(&json!({
             "good": report.is_good(), "store": location, "runs": report.runs, "entries": report.entries,
-            "objects": report.objects, "bytes": report.bytes, "judged_again": judged_again, "heads": heads,
+            "objects": report.objects, "bytes": report.bytes, "stored_bytes": report.stored, "judged_again": judged_again.runs, "heads": heads,
+            "whole": report.is_whole() && report.left_out == 0, "pack": report.pack,
+            "withheld": {
+                "lines": report.withheld.lines, "objects": report.withheld.objects, "what": report.withheld.what,
+                "runs": report.left_out, "findings_not_judged": judged_again.withheld,
+                "runs_not_judged": judged_again.runs_withheld,
+            },
             "keys": report.keys.iter().map(|key| json!({
                 "agent": key.agent, "id": key.id, "entries": key.entries, "why": key.why,
             })).collect::<Vec<_>>(),
@@ -104,7 +143,11 @@ fn print(
     for note in &report.notes {
         lines.text(format!("note  {}: {}", note.file, note.what))?;
     }
-    let verdict = if report.is_good() { "good" } else { "NOT good" };
+    let verdict = match (report.is_good(), report.is_whole()) {
+        (true, true) => "good",
+        (true, false) => "good as far as it is shown, NOT whole",
+        (false, _) => "NOT good",
+    };
     lines.text(format!(
         "{location}: {verdict}. {} runs, {} log entries, {} objects, {} bytes read; {} problems",
         report.runs,
@@ -113,8 +156,15 @@ fn print(
         report.bytes,
         report.problems.len()
     ))?;
+    withheld(&mut lines, report)?;
     if options.re_evaluate {
-        lines.text(format!("{judged_again} runs judged again from their stored resources"))?;
+        lines.text(format!("{} runs judged again from their stored resources", judged_again.runs))?;
+        if judged_again.withheld + judged_again.runs_withheld > 0 {
+            lines.text(format!(
+                "{} findings judged again; {} findings and {} runs could not be, because what they rest on is withheld",
+                judged_again.findings, judged_again.withheld, judged_again.runs_withheld
+            ))?;
+        }
     }
     let stamps = &report.stamps;
     if stamps.good + stamps.pending + stamps.unchecked > 0 {
@@ -132,6 +182,27 @@ fn print(
     lines.finish()
 }
 
+/// What a pack does not show.
+fn withheld(lines: &mut Lines, report: &VerifyReport) -> Result<(), Ended> {
+    let Some(pack) = &report.pack else { return Ok(()) };
+    let moment = |moment: Option<Timestamp>, open: &str| moment.map_or_else(|| open.to_owned(), |m| m.to_string());
+    let (from, until) = (moment(pack.from, "the beginning"), moment(pack.until, "the end"));
+    lines.text(format!(
+        "a pack of the runs that began from {from} until before {until}; {} runs that its logs name began at other times",
+        report.left_out
+    ))?;
+    if report.is_whole() {
+        return Ok(());
+    }
+    let withheld = &report.withheld;
+    let named = |(what, lines): (&String, &u64)| match lines {
+        0 => what.escape_debug().to_string(),
+        lines => format!("{}: {lines}", what.escape_debug()),
+    };
+    let what: Vec<String> = withheld.what.iter().map(named).collect();
+    lines.text(format!("{} lines and {} objects withheld ({})", withheld.lines, withheld.objects, what.join(", ")))
+}
+
 fn head(text: &str) -> Result<LogHead, Ended> {
     let parsed = text
         .split_once(':')
@@ -143,7 +214,7 @@ fn head(text: &str) -> Result<LogHead, Ended> {
 }
 
 /// A date (its beginning, or the end of it) or a moment, in Unix milliseconds.
-fn moment(text: &str, end: bool) -> Result<u64, Ended> {
+pub(super) fn moment(text: &str, end: bool) -> Result<u64, Ended> {
     let of_day = |date: Date| {
         let date = if end { date.tomorrow().ok()? } else { date };
         TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()

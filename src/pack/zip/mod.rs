@@ -16,7 +16,9 @@ const END: u32 = 0x0605_4b50;
 const END64: u32 = 0x0606_4b50;
 const LOCATOR: u32 = 0x0706_4b50;
 
+/// The bytes of a local header, as a length and as a count.
 const LOCAL_LEN: u64 = 30;
+const LOCAL_BYTES: usize = 30;
 const CENTRAL_LEN: usize = 46;
 const END_LEN: u64 = 22;
 const END64_LEN: u64 = 56;
@@ -39,8 +41,8 @@ struct Place {
 }
 
 /// The local header of an entry, without its name.
-fn local(place: &Place, name: &str) -> [u8; LOCAL_LEN as usize] {
-    let mut out = [0; LOCAL_LEN as usize];
+fn local(place: &Place, name: &str) -> [u8; LOCAL_BYTES] {
+    let mut out = [0; LOCAL_BYTES];
     let mut put = Fields { out: &mut out, at: 0 };
     put.u32(LOCAL);
     put.u16(10);

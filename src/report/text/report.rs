@@ -17,6 +17,7 @@ const PLACES: usize = 3;
 pub fn text(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     head(&mut page, report);
+    assurance(&mut page, report);
     limits(&mut page, report);
     standings(&mut page, report);
     for catalog in &report.catalogs {
@@ -34,6 +35,14 @@ pub fn text(report: &Report, style: &Style) -> String {
 /// A place in few words.
 pub(super) fn place(scope: &Scope) -> String {
     format!("{}:{} {}", scope.provider, scope.account, scope.region)
+}
+
+fn assurance(page: &mut Page, report: &Report) {
+    page.heading("Assurance");
+    for (about, how) in report.assurance.lines() {
+        let line = page.say().painted(Paint::Dim, about).column(12).plain(how);
+        page.put(2, 14, &line);
+    }
 }
 
 fn limits(page: &mut Page, report: &Report) {

@@ -55,11 +55,15 @@ pub(super) fn check(
     if controls(checker, &subjects, file)?.is_some_and(|findings| findings != subjects[subject::FINDINGS]) {
         checker.problem(file, "its controls rest on other findings than its own");
     }
-    document::<Calls>(checker, &subjects, subject::CALLS, file)?;
-    for name in [subject::CONFIG, subject::MAPPINGS] {
-        let seen = key(&[b"document", subjects[name].as_bytes()]);
-        if checker.documents.get(seen).is_none() {
-            checker.documents.insert(seen, ());
+    for name in [subject::CALLS, subject::CONFIG, subject::MAPPINGS] {
+        let seen = key(&[b"document", name.as_bytes(), subjects[name].as_bytes()]);
+        if checker.documents.get(seen).is_some() {
+            continue;
+        }
+        checker.documents.insert(seen, ());
+        if name == subject::CALLS {
+            document::<Calls>(checker, &subjects, name, file)?;
+        } else {
             document::<serde_json::Value>(checker, &subjects, name, file)?;
         }
     }
@@ -158,13 +162,12 @@ fn check_trees(
     let names = [subject::INVENTORY, subject::FINDINGS, subject::COVERAGE];
     let [one, two, three] = names.map(|name| subjects[name]);
     let seen = key(&[b"trees", one.as_bytes(), two.as_bytes(), three.as_bytes()]);
-    let counted = match checker.places.get(seen) {
-        Some(counted) => counted,
-        None => {
-            let counted = count_trees(checker, subjects, file)?;
-            checker.places.insert(seen, counted);
-            counted
-        }
+    let counted = if let Some(counted) = checker.places.get(seen) {
+        counted
+    } else {
+        let counted = count_trees(checker, subjects, file)?;
+        checker.places.insert(seen, counted);
+        counted
     };
     // What is missing or broken was told already.
     if !counted.broken && !counted.agrees(totals) {

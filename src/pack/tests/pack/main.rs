@@ -1,4 +1,5 @@
 //! Packs as a whole: made from a synthetic company's store, verified, unpacked by others' tools, and tampered with.
+#![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the names of stored files are in lower case")]
 
 #[cfg(test)]
 mod by_hand;

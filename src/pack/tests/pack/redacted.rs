@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::Memory;
 use evidenced_pack::Kept;
+use evidenced_seal::select::select_shown;
 use evidenced_seal::verify::{Options, VerifyReport, verify};
 use evidenced_seal::{Document, RunReader, SealError, select_run};
 
@@ -32,7 +33,7 @@ fn good(files: &Files, world: &World) -> VerifyReport {
     report
 }
 
-fn withheld<'r>(report: &'r VerifyReport) -> BTreeMap<&'r str, u64> {
+fn withheld(report: &VerifyReport) -> BTreeMap<&str, u64> {
     report.withheld.what.iter().map(|(what, lines)| (what.as_str(), *lines)).collect()
 }
 
@@ -161,6 +162,8 @@ fn what_is_shown_is_read_as_from_a_store() {
     let keys = world.keys();
     let files = redacted(&world, &["tag=owner=alice", "account=111122223333", "document=config"]);
     let store = Memory::of(files);
+    let newest = select_shown(&store, &world.agent, "latest", Some(&keys)).unwrap();
+    assert_eq!(newest.run, World::run_id(3), "of the runs in the pack, not of those in the log");
     let run = select_run(&store, &world.agent, &World::run_id(2).to_string(), Some(&keys)).unwrap();
     let reader = RunReader::open(&store, &run, Some(&keys)).unwrap();
     let mut ids = BTreeSet::new();

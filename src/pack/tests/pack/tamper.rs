@@ -216,6 +216,10 @@ const WAYS: &[Way] = &[
         let first = crate::support::World::run_id(0);
         format!("{folder}/{first}/run.dsse.json")
     }),
+    ("the pack says that it is whole", |files| {
+        declare(files, |pack| pack["withheld"] = serde_json::Value::Bool(false));
+        "pack.json".to_owned()
+    }),
     ("the pack says something unheard of", |files| {
         declare(files, |pack| pack["signed"] = serde_json::Value::Bool(true));
         "pack.json".to_owned()
