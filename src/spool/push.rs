@@ -55,6 +55,7 @@ pub struct Pushed {
 }
 
 /// The next thing to be sent.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Item {
     Entry(Waiting, Option<Attempt>),
     Bundle(Box<Bundle>),

@@ -41,9 +41,9 @@ fn by_code(code: &str, status: u16, permission: &str) -> Trouble {
             Trouble::Away(said)
         }
         (_, 405 | 501) => Trouble::Unsupported(said),
-        ("AuthenticationFailed", _) => {
-            Trouble::Refused(format!("{said}; the key or token is not this account's, or not any more"))
-        }
+        ("AuthenticationFailed" | "AuthorizationFailure", _) => Trouble::Refused(format!(
+            "{said}; the key or token is not this account's, or not any more, or its firewall refuses this network"
+        )),
         (_, 401 | 403) => {
             Trouble::Refused(format!("{said}; grant this identity {permission} on the container, see docs/stores.md"))
         }
