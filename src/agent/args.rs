@@ -321,7 +321,7 @@ pub(crate) struct Keygen {
     /// Where the private key goes (mode 0600); the public key goes beside it as FILE.pub.pem
     #[arg(default_value = "key.pem")]
     pub(crate) file: PathBuf,
-    /// Encrypt it with the passphrase in the first line of this file (see seal.passphrase_file)
+    /// Encrypt it with the passphrase in the first line of this file (see `seal.passphrase_file`)
     #[arg(long, value_name = "PASSPHRASE_FILE")]
     pub(crate) encrypt: Option<PathBuf>,
 }
@@ -333,7 +333,7 @@ pub(crate) enum KeysCommand {
     List,
     /// Hand over to another key: an entry of the log that the old one signs, and one that the new one signs
     Rotate {
-        /// The new key, as in seal.key, e.g. file:new.pem or awskms:alias/evidence
+        /// The new key, as in seal.key, e.g. `file:new.pem` or `awskms:alias/evidence`
         #[arg(long, value_name = "KEY")]
         to: String,
     },

@@ -351,7 +351,12 @@ mod tests {
                 ["evidenced.yaml:4", "unknown variant", "did you mean `compliance`?"],
             ),
             ("store:\n  url: ./x\n  kms_key: k\n", ["evidenced.yaml:3", "store.kms_key", "leave it out"]),
-            ("seal:\n  key: awskms:x\n", ["evidenced.yaml:2", "seal.key", "file:"]),
+            ("seal:\n  key: vault:x\n", ["evidenced.yaml:2", "seal.key", "file:"]),
+            ("seal:\n  key: awskms:a b\n", ["evidenced.yaml:2", "seal.key", "alias/NAME"]),
+            (
+                "seal:\n  timestamp:\n    required: true\n",
+                ["evidenced.yaml:3", "seal.timestamp.required", "seal.timestamp.urls"],
+            ),
             ("targets:\n  - mars: {}\n", ["evidenced.yaml:2", "no cloud", "mars"]),
         ] {
             let message = load(text, &[]).unwrap_err();

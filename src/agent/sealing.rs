@@ -80,8 +80,9 @@ pub(crate) fn signer(loaded: &Loaded) -> Result<(Arc<dyn Signer>, bool), Ended> 
     if let (KeyUri::File(path), true) = (&uri, make) {
         let passphrase = loaded.config.seal.passphrase_file.as_deref().map(Passphrase::open).transpose();
         let passphrase = passphrase.map_err(|error| loaded.wrong(&["seal", "passphrase_file"], &error.to_string()))?;
-        let made = PemSigner::open_or_generate_with(path, passphrase.as_ref()).map_err(|error| wrong(&error))?;
-        return Ok((Arc::new(made.0), made.1));
+        let (signer, new) =
+            PemSigner::open_or_generate_with(path, passphrase.as_ref()).map_err(|error| wrong(&error))?;
+        return Ok((Arc::new(signer), new));
     }
     open(loaded, &uri).map(|signer| (signer, false)).map_err(|error| wrong(&error))
 }

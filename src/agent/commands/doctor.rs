@@ -37,7 +37,8 @@ enum State {
 /// One part, and what was seen of it.
 #[derive(Debug, Serialize)]
 struct Part {
-    part: String,
+    #[serde(rename = "part")]
+    name: String,
     state: State,
     what: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -45,8 +46,8 @@ struct Part {
 }
 
 impl Part {
-    fn new(part: impl Into<String>, state: State, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { part: part.into(), state, what: what.into(), remedy: remedy.into() }
+    fn new(name: impl Into<String>, state: State, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name: name.into(), state, what: what.into(), remedy: remedy.into() }
     }
 }
 
@@ -102,7 +103,7 @@ impl Doctor<'_> {
         let remedy = if part.remedy.is_empty() { String::new() } else { format!("; {}", part.remedy) };
         // What providers and servers say is shown, not obeyed.
         let what = part.what.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"");
-        self.lines.text(format!("{state:<8} {:<12} {what}{remedy}", part.part))
+        self.lines.text(format!("{state:<8} {:<12} {what}{remedy}", part.name))
     }
 
     /// The key signs, and its signature verifies.
@@ -213,7 +214,7 @@ impl Doctor<'_> {
                     seen(&cloud.provider(), &opened)
                 }
             };
-            self.skews.extend(stats.skews().into_iter().map(|(who, seconds)| (who.to_string(), seconds)));
+            self.skews.extend(stats.skews());
             self.say(&part, Exit::Partial)?;
         }
         if entered == 0 {
@@ -228,8 +229,8 @@ impl Doctor<'_> {
             None => Part::new("clock", State::Ok, "nobody told the time, so that it was not compared", ""),
             Some((who, seconds)) => {
                 let state = match seconds.abs() {
-                    ..=SKEW => State::Ok,
-                    ..=SUSPECT => State::Warning,
+                    small if small <= SKEW => State::Ok,
+                    large if large <= SUSPECT => State::Warning,
                     _ => State::Failed,
                 };
                 let remedy = if state == State::Ok { "" } else { "let this machine follow a time server" };
