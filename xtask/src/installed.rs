@@ -25,6 +25,11 @@ pub fn cargo(target: &Path, name: &str, features: &str) -> Result<PathBuf> {
         cargo
             .args(["install", "--quiet", "--locked", "--debug", "--features", features, package, "--root"])
             .arg(folder);
+        // The compiler of this cargo: a package's own folder may ask rustup for one that is not there.
+        let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
+        if rustc.is_file() {
+            cargo.env("RUSTC", rustc);
+        }
         // Another target folder than ours, which the cargo that runs us may have locked.
         let build = folder.join("build");
         cargo.env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "false").current_dir(folder);
