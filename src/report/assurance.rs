@@ -87,6 +87,8 @@ impl AssuranceReport {
 
 #[cfg(test)]
 mod tests {
+    use LockMode::{Compliance, Governance, None as Unlocked};
+
     use super::*;
 
     #[test]
@@ -103,7 +105,6 @@ mod tests {
             };
             own_account(&assurance).0
         };
-        use LockMode::{Compliance, Governance, None as Unlocked};
         assert_eq!(say(Some(true), Some(false), Compliance), OwnAccount::Yes);
         assert_eq!(say(Some(true), None, Compliance), OwnAccount::Yes);
         assert_eq!(say(Some(false), Some(true), Unlocked), OwnAccount::Yes);

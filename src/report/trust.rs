@@ -21,7 +21,14 @@ pub(crate) struct Trust {
 /// On what trust in this run depends.
 pub(crate) fn trust(report: &Report) -> Vec<Trust> {
     let manifest = &report.manifest;
-    vec![key(manifest), lock(manifest), time(manifest, report.stamped.as_ref()), independence(manifest), log(report), program(manifest)]
+    vec![
+        key(manifest),
+        lock(manifest),
+        time(manifest, report.stamped.as_ref()),
+        independence(manifest),
+        log(report),
+        program(manifest),
+    ]
 }
 
 /// What the report shows.

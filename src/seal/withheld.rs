@@ -286,7 +286,9 @@ mod tests {
 
     fn join(slots: &[Slot<'_>]) -> Vec<u8> {
         let mut out = Vec::new();
-        slots.iter().for_each(|slot| slot.write(&mut out));
+        for slot in slots {
+            slot.write(&mut out);
+        }
         out
     }
 

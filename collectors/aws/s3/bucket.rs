@@ -13,7 +13,7 @@ use super::operations::{
     GET_BUCKET_TAGGING, GET_BUCKET_VERSIONING, GET_OBJECT_LOCK, GET_PUBLIC_ACCESS_BLOCK, HEAD_BUCKET,
     LIST_ACCESS_POINTS,
 };
-use super::shapes::Told;
+use super::shapes::{Fields, Told};
 use super::wire::{Host, malformed as garbled};
 use super::{BUCKET, Context, shapes};
 use crate::shape::{account_of, document, place};
@@ -31,7 +31,7 @@ struct Question {
     /// What an answer says.
     shape: fn(Node<'_, '_>) -> Told,
     /// What it means that there is none, where that is more than that the fields are absent.
-    none: Option<fn() -> Vec<(&'static str, Field)>>,
+    none: Option<fn() -> Fields>,
 }
 
 const POLICY: &[&str] = &["policy", "policy_public", "public_access_points"];
@@ -146,7 +146,7 @@ impl Bucket<'_> {
     }
 
     async fn policy(&mut self) {
-        let answer = self.call(&GET_BUCKET_POLICY, "policy", |body| Ok(body)).await;
+        let answer = self.call(&GET_BUCKET_POLICY, "policy", Ok).await;
         let body = match answer {
             Ok(Some(body)) => body,
             Ok(None) => {

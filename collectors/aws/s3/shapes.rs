@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::values::instant_of_text;
 
 /// What an answer told, by field; `None` where it lacks what it must have.
-pub(super) type Told = Option<Vec<(&'static str, Field)>>;
+pub(super) type Told = Option<Fields>;
+
+/// Fields by name.
+pub(super) type Fields = Vec<(&'static str, Field)>;
 
 /// The four parts of a block, in the order in which they are written.
 pub(super) const BLOCK: [&str; 4] =
@@ -64,7 +67,7 @@ pub(super) fn own_block(root: Node<'_, '_>) -> Told {
 }
 
 /// A bucket without a block of its own: all four parts are off.
-pub(super) fn no_block() -> Vec<(&'static str, Field)> {
+pub(super) fn no_block() -> Fields {
     let parts = BLOCK.into_iter().map(|field| (field, read(false)));
     std::iter::once(("block_configured", read(false))).chain(parts).collect()
 }
@@ -108,7 +111,7 @@ pub(super) fn object_lock(root: Node<'_, '_>) -> Told {
 }
 
 /// A bucket without Object Lock.
-pub(super) fn no_lock() -> Vec<(&'static str, Field)> {
+pub(super) fn no_lock() -> Fields {
     let rest = ["retention_mode", "retention_days", "retention_years"].map(|field| (field, Field::Absent));
     std::iter::once(("object_lock", read(false))).chain(rest).collect()
 }
@@ -220,11 +223,13 @@ fn text<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
 }
 
 /// A member that is true or false, if it is there; `None` where it is something else.
+#[expect(clippy::option_option, reason = "not told, told and told wrongly are three things")]
 fn flag(node: Node<'_, '_>, name: &str) -> Option<Option<bool>> {
     text(node, name).map(|told| told.trim().to_ascii_lowercase().parse().ok()).map_or(Some(None), |told| told.map(Some))
 }
 
 /// A member that is a whole number, if it is there; `None` where it is something else.
+#[expect(clippy::option_option, reason = "not told, told and told wrongly are three things")]
 fn number(node: Node<'_, '_>, name: &str) -> Option<Option<i64>> {
     text(node, name).map(|told| told.trim().parse().ok()).map_or(Some(None), |told| told.map(Some))
 }

@@ -47,7 +47,7 @@ type Scoped = (String, String, String);
 pub(super) struct Host {
     /// Scheme and authority, and the bucket where it stands in the path.
     url: String,
-    host: String,
+    authority: String,
     path: String,
     region: Region,
 }
@@ -72,10 +72,10 @@ impl Wire {
             .map_err(|_| wrong())?;
         let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(|_| wrong())?;
         let uri: http::Uri = endpoint.url().parse().map_err(|_| wrong())?;
-        let host = uri.authority().ok_or_else(wrong)?.to_string();
+        let authority = uri.authority().ok_or_else(wrong)?.to_string();
         let path = format!("{}/", uri.path().trim_end_matches('/'));
-        let url = format!("{}://{host}{path}", uri.scheme_str().unwrap_or("https"));
-        Ok(Host { url, host, path, region: region.clone() })
+        let url = format!("{}://{authority}{path}", uri.scheme_str().unwrap_or("https"));
+        Ok(Host { url, authority, path, region: region.clone() })
     }
 
     /// Asks for one subresource of a bucket; the body of the answer, if it is a good one.
@@ -128,7 +128,7 @@ impl Wire {
         let line = token.map_or(Cow::Borrowed(""), |token| Cow::Owned(format!("x-amz-security-token:{token}\n")));
         let canonical = format!(
             "GET\n{}\n{subresource}=\nhost:{}\nx-amz-content-sha256:{EMPTY}\nx-amz-date:{moment}\n{line}\n{names}\n{EMPTY}",
-            host.path, host.host
+            host.path, host.authority
         );
         let scope = format!("{day}/{region}/s3/aws4_request");
         let digest = evidenced_model::Digest::of(canonical.as_bytes());
@@ -200,7 +200,7 @@ mod tests {
             Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None, None, "test");
         let host = Host {
             url: "https://examplebucket.s3.amazonaws.com/".into(),
-            host: "examplebucket.s3.amazonaws.com".into(),
+            authority: "examplebucket.s3.amazonaws.com".into(),
             path: "/".into(),
             region: region("us-east-1"),
         };

@@ -3,7 +3,9 @@
 use std::io::{BufWriter, Write};
 
 use evidenced_check::Judge;
-use evidenced_report::{Evidence, FindingsCsv, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style};
+use evidenced_report::{
+    Evidence, FindingsCsv, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style,
+};
 use evidenced_seal::RunReader;
 
 use super::{Context, texts};

@@ -122,7 +122,8 @@ fn a_key_of_a_vault_signs() {
 
 #[test]
 fn another_key_or_answer_is_refused() {
-    let cases: [(fn(&mut u16, &mut Value), &str); 6] = [
+    type Spoil = fn(&mut u16, &mut Value);
+    let cases: [(Spoil, &str); 6] = [
         (|_, answer| answer["key"]["crv"] = json!("P-384"), "expected EC P-256"),
         (|_, answer| answer["key"]["kty"] = json!("RSA"), "expected EC P-256"),
         (|_, answer| answer["attributes"]["enabled"] = json!(false), "disabled"),

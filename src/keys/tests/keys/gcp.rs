@@ -56,7 +56,8 @@ fn a_key_version_signs() {
 
 #[test]
 fn what_is_not_the_key_or_was_damaged_is_refused() {
-    let cases: [(fn(&mut u16, &mut Value), &str, bool); 5] = [
+    type Spoil = fn(&mut u16, &mut Value);
+    let cases: [(Spoil, &str, bool); 5] = [
         (|_, answer| answer["algorithm"] = json!("RSA_SIGN_PSS_2048_SHA256"), "expected EC_SIGN_P256_SHA256", false),
         (|_, answer| answer["name"] = json!("projects/other"), "another key", true),
         (|_, answer| answer["pemCrc32c"] = json!("1"), "damaged", true),

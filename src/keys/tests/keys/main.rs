@@ -1,4 +1,5 @@
 //! Keys in key services and authorities that stamp: others' servers where there are any, and small ones of ours.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on fails, and tells its parent")]
 
 #[cfg(all(test, feature = "gcp"))]
 mod gcp;

@@ -70,7 +70,7 @@ fn a_token_that_is_not_good_is_named() {
     let name = token_path(&runs[2].path, &edited);
     *edited.last_mut().unwrap() ^= 1;
     world.store.clone().put(&name, &edited).unwrap();
-    let huge = put(&world, &runs[3], &[0; 100_000]);
+    let huge = put(&world, &runs[3], &vec![0; 100_000]);
     let report = check(&world, Some(ours.anchors()));
     named(&report, &other, "other bytes");
     named(&report, &foreign, "does not lead to a trusted authority");
