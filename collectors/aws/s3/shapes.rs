@@ -134,8 +134,9 @@ pub(super) fn policy_status(root: Node<'_, '_>) -> Told {
 
 /// Lifecycle rules: what goes away, and when. A rule that only removes delete markers removes nothing that was kept.
 pub(super) fn lifecycle(root: Node<'_, '_>) -> Told {
-    let rules: Option<Value> = children(root, "Rule").map(lifecycle_rule).collect();
-    Some(vec![("lifecycle", Field::Read(rules?))])
+    let rules: Option<Vec<Value>> = children(root, "Rule").map(lifecycle_rule).collect();
+    let rules = rules.filter(|rules| !rules.is_empty())?;
+    Some(vec![("lifecycle", read(rules))])
 }
 
 fn lifecycle_rule(rule: Node<'_, '_>) -> Option<Value> {
@@ -281,6 +282,7 @@ mod tests {
             (policy_status, "<P/>"),
             (lifecycle, "<L><Rule><ID>r</ID></Rule></L>"),
             (lifecycle, "<L><Rule><Status>Enabled</Status><Expiration><Days>x</Days></Expiration></Rule></L>"),
+            (lifecycle, "<L/>"),
             (replication, "<R/>"),
             (replication, "<R><Rule><Status>Enabled</Status></Rule></R>"),
             (tags, "<T/>"),
