@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub struct Retention {
     /// How firmly; never [`LockMode::None`].
     pub mode: LockMode,
-    /// For how many days at least, from the last time that a run used the file.
+    /// For how many days at least, from the time that the file is written or renewed.
     pub days: u32,
 }
 
