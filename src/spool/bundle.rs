@@ -1,12 +1,14 @@
 //! A bundle: all that is new of one sealed run, in a folder that gets its name once everything in it is on the disk.
 //!
-//!     objects/<sha256>.<ext>    the new objects
-//!     statement.json            what is to be signed, or was
-//!     run.dsse.json             the envelope; missing while the key service is away
-//!     tokens/run.<sha256>.tsr   time-stamp tokens, added when they could be had
-//!     entry                     the attempt at its log entry, in a page that was written out beforehand
-//!     rests                     objects of earlier runs that the next run may build on
-//!     bundle.json               what it is
+//! ```text
+//! objects/<sha256>.<ext>    the new objects
+//! statement.json            what is to be signed, or was
+//! run.dsse.json             the envelope; missing while the key service is away
+//! tokens/run.<sha256>.tsr   time-stamp tokens, added when they could be had
+//! entry                     the attempt at its log entry, in a page that was written out beforehand
+//! rests                     objects of earlier runs that the next run may build on
+//! bundle.json               what it is
+//! ```
 
 use std::collections::BTreeSet;
 use std::fs::File;
