@@ -123,7 +123,7 @@ pub(super) fn logging(root: Node<'_, '_>) -> Told {
     };
     Some(vec![
         ("log_target", read(text(enabled, "TargetBucket")?)),
-        ("log_prefix", read(text(enabled, "TargetPrefix").unwrap_or_default())),
+        ("log_prefix", read(text(enabled, "TargetPrefix")?)),
     ])
 }
 
@@ -279,6 +279,7 @@ mod tests {
             (encryption, "<S><Rule><ApplyServerSideEncryptionByDefault/></Rule></S>"),
             (object_lock, "<O/>"),
             (logging, "<B><LoggingEnabled/></B>"),
+            (logging, "<B><LoggingEnabled><TargetBucket>b</TargetBucket></LoggingEnabled></B>"),
             (policy_status, "<P/>"),
             (lifecycle, "<L><Rule><ID>r</ID></Rule></L>"),
             (lifecycle, "<L><Rule><Status>Enabled</Status><Expiration><Days>x</Days></Expiration></Rule></L>"),
