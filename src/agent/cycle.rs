@@ -198,9 +198,9 @@ impl Cycle<'_> {
         let Collected { partitions, joins, mut coverage, redacted, room } = collected;
         let joins = joins.seal(&coverage);
         let overlay = self.keeper.overlay().map_err(|error| spooled(&error))?;
-        let (previous, base) = self.keeper.previous(&overlay).map_err(|error| spooled(&error))?;
-        let mut bundle = self.keeper.spool.writer(run).map_err(|error| spooled(&error))?;
-        let mut writer = RunWriter::new(&mut bundle, previous).map_err(|error| sealed(&error))?;
+        let before = self.keeper.previous(&overlay).map_err(|error| spooled(&error))?;
+        let mut bundle = self.keeper.bundle(run, &before, window).map_err(|error| spooled(&error))?;
+        let mut writer = RunWriter::new(&mut bundle, before.objects).map_err(|error| sealed(&error))?;
         let began = Instant::now();
         let mut report = self.report(run, window, &lock);
         let mut observe = |finding: &evidenced_model::Finding| {
@@ -268,7 +268,7 @@ impl Cycle<'_> {
         let envelope = self.sign(&unsigned)?;
         let digest = envelope.as_deref().map_or(Digest::ZERO, Digest::of);
         let (agent, now, rests) = (self.agent(), self.clock.now(), overlay.touched());
-        let sealing = Sealing { agent, base, envelope, now, rests, unsigned: &unsigned };
+        let sealing = Sealing { agent, base: before.waits, envelope, now, rests, unsigned: &unsigned };
         self.keeper.spool.seal(bundle, &sealing).map_err(|error| spooled(&error))?;
         // From here on the run is sealed: whatever happens, it is sent some day. No error may follow.
         let pushed = self.keeper.push();

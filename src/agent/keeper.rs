@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use evidenced_model::manifest::LockMode;
-use evidenced_model::{AgentId, Clock, RunId, SinkError, Slot};
+use evidenced_model::{AgentId, Clock, RunId, SinkError, Slot, Window};
 use evidenced_seal::log::Draft;
+use evidenced_seal::statement::RunStatement;
 use evidenced_seal::{Previous, PublicKeys, RunReader, SealError, Signer, select_run};
-use evidenced_spool::{Base, Lease, Overlay, Pushed, Pusher, Remote, Spool, SpoolError, Stamper, Taken};
+use evidenced_spool::{Base, BundleWriter, Lease, Overlay, Pushed, Pusher, Remote, Spool, SpoolError, Stamper, Taken};
 use evidenced_store::Store;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
 
@@ -43,6 +45,16 @@ pub(crate) struct Locked {
     pub(crate) days: Option<u32>,
     pub(crate) mode: LockMode,
     pub(crate) store: String,
+}
+
+/// The run that a new one builds on.
+pub(crate) struct Before<'o> {
+    /// What need not be written again.
+    pub(crate) objects: Previous<'o>,
+    /// When it ended; `None` if there is no such run.
+    pub(crate) ended: Option<Timestamp>,
+    /// The run, if it still waits in the spool.
+    pub(crate) waits: Option<RunId>,
 }
 
 /// Leave to begin a run, with the lease that is held meanwhile.
@@ -143,15 +155,29 @@ impl<'a> Keeper<'a> {
 
     /// The run that a new one builds on: the newest that is known here, else the newest in the store that our own
     /// key signed. Whatever cannot be read is simply written anew.
-    pub(crate) fn previous<'o>(&self, overlay: &'o Overlay) -> Result<(Previous<'o>, Option<RunId>), SpoolError> {
+    pub(crate) fn previous<'o>(&self, overlay: &'o Overlay) -> Result<Before<'o>, SpoolError> {
+        let before = |statement: &RunStatement, waits| Before {
+            objects: Previous::of(overlay, statement),
+            ended: Some(statement.predicate.window.end),
+            waits,
+        };
         if let Some(Base { run, statement }) = self.spool.base()? {
-            return Ok((Previous::of(overlay, &statement), run));
+            return Ok(before(&statement, run));
         }
         let keys = self.keys();
         let newest = select_run(overlay, &self.agent, "latest", Some(&keys));
         let reader = newest.and_then(|run| RunReader::open(overlay, &run, Some(&keys)));
-        let previous = reader.map_or_else(|_| Previous::none(), |reader| Previous::of(overlay, reader.statement()));
-        Ok((previous, None))
+        let none = || Before { objects: Previous::none(), ended: None, waits: None };
+        Ok(reader.map_or_else(|_| none(), |reader| before(reader.statement(), None)))
+    }
+
+    /// What takes the objects of a run that is built on another.
+    pub(crate) fn bundle(&self, run: RunId, before: &Before<'_>, window: Window) -> Result<BundleWriter, SpoolError> {
+        let writer = self.spool.writer(run)?;
+        Ok(match before.ended {
+            Some(ended) => writer.following(ended, window.end),
+            None => writer,
+        })
     }
 
     /// How the store locks; while it is away, how it locked when it was asked last.

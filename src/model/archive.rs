@@ -3,6 +3,8 @@
 
 use std::io::Read;
 
+use crate::Digest;
+
 /// A store, read only. Paths are relative to the store's root, with `/`, e.g. `v1/log/prod-eu/000000000000.dsse.json`.
 pub trait Archive: Send + Sync {
     /// Opens a stored file; `None` if there is none of that name.
@@ -68,6 +70,9 @@ pub struct Remark {
 pub trait Sink: Send {
     /// Writes a file that is not there yet. Equal bytes that are there already count as written.
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<Put, SinkError>;
+
+    /// Hears of an object of an earlier run, named by this digest, that is used again without being written.
+    fn reused(&mut self, _path: &str, _digest: &Digest) {}
 }
 
 /// Whether a path names a file in a store: words of printable ASCII between slashes, none of which is empty

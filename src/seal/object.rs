@@ -99,9 +99,10 @@ impl<'a> ObjectWriter<'a> {
         self.put(&bytes, Digest::of(&bytes), Format::Json)
     }
 
-    /// Counts an object that need not be written again.
-    pub fn reuse(&mut self) {
+    /// Counts an object that need not be written again, and tells the store of it.
+    pub fn reuse(&mut self, digest: &Digest, format: Format) {
         self.written.reused += 1;
+        self.sink.reused(&object_path(digest, format), digest);
     }
 
     /// What was written so far.

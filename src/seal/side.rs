@@ -95,7 +95,7 @@ pub(crate) fn place_root(
     sort(tree)?;
     let bytes = tree.to_bytes();
     if let Some(old) = old.filter(|old| old.content == bytes.content) {
-        objects.reuse();
+        objects.reuse(&old.digest, Format::Json);
         return Ok(old);
     }
     objects.put(&bytes.json, bytes.content, Format::Json)
@@ -110,7 +110,7 @@ pub(crate) fn place(
     facts: impl FnOnce() -> (Digest, u64, u64),
 ) -> Result<Entry, SealError> {
     if let Some(entry) = old.get(&name).filter(|entry| entry.content == digest) {
-        objects.reuse();
+        objects.reuse(&entry.digest, format);
         return Ok(entry.clone());
     }
     let stored = objects.put(content, digest, format)?;

@@ -226,7 +226,7 @@ impl<'a> RunWriter<'a> {
         let content = Digest::of(&bytes);
         let stored = match self.previous.document(which.name()).filter(|old| old.content == content) {
             Some(old) => {
-                self.objects.reuse();
+                self.objects.reuse(&old.digest, Format::Json);
                 old
             }
             None => self.objects.put(&bytes, content, Format::Json)?,

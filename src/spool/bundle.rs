@@ -7,6 +7,7 @@
 //! tokens/run.<sha256>.tsr   time-stamp tokens, added when they could be had
 //! entry                     the attempt at its log entry, in a page that was written out beforehand
 //! rests                     objects of earlier runs that the next run may build on
+//! renew                     objects of earlier runs whose locks are to be renewed; missing if there are none
 //! bundle.json               what it is
 //! ```
 
@@ -15,7 +16,7 @@ use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use evidenced_model::{AgentId, Put, RunId, Sink, SinkError, Slot};
+use evidenced_model::{AgentId, Digest, Put, RunId, Sink, SinkError, Slot};
 use evidenced_seal::log::Attempt;
 use evidenced_seal::{SealError, UnsignedRun};
 use jiff::Timestamp;
@@ -59,6 +60,15 @@ pub struct BundleWriter {
     pub(crate) folder: PathBuf,
     pub(crate) room: Room,
     pub(crate) bytes: u64,
+    pub(crate) renewals: Renewals,
+}
+
+/// Which locks of objects that are used again are to be renewed.
+#[derive(Debug, Default)]
+pub(crate) struct Renewals {
+    /// When the run before this one looked, and when this one does; `None`: there is none before it.
+    between: Option<(Timestamp, Timestamp)>,
+    due: BTreeSet<String>,
 }
 
 /// What [`crate::Spool::seal`] needs beside the objects.
@@ -79,6 +89,13 @@ pub struct Sealing<'s> {
 }
 
 impl Sink for BundleWriter {
+    fn reused(&mut self, path: &str, digest: &Digest) {
+        let Some((last, now)) = self.renewals.between else { return };
+        if evidenced_store::due(digest, last, now) {
+            self.renewals.due.insert(path.to_owned());
+        }
+    }
+
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<Put, SinkError> {
         let name = path.strip_prefix("v1/objects/").and_then(|rest| rest.split_once('/')).map(|(_, name)| name);
         let refused = |what: &str| SinkError::Refused { path: path.to_owned(), reason: what.to_owned() };
@@ -101,6 +118,14 @@ impl Sink for BundleWriter {
 }
 
 impl BundleWriter {
+    /// The same, for a run at `now` that follows one at `last`: so it is known which locks of objects that are used
+    /// again are its share of the renewing.
+    #[must_use]
+    pub fn following(mut self, last: Timestamp, now: Timestamp) -> Self {
+        self.renewals.between = Some((last, now));
+        self
+    }
+
     fn create(&mut self, path: &Path, bytes: &[u8]) -> Result<(), SpoolError> {
         let failed = SpoolError::io(path);
         place("bundle.object").map_err(&failed)?;
@@ -136,7 +161,10 @@ impl BundleWriter {
             file("run.dsse.json", envelope)?;
         }
         file("entry", &[0; PAGE])?;
-        file("rests", sealing.rests.iter().fold(String::new(), |list, name| list + name + "\n").as_bytes())?;
+        file("rests", lines(&sealing.rests).as_bytes())?;
+        if !self.renewals.due.is_empty() {
+            file("renew", lines(&self.renewals.due).as_bytes())?;
+        }
         file("bundle.json", &serde_json::to_vec(&facts).unwrap_or_default())?;
         place("bundle.flush").map_err(&failed)?;
         disk::sync_files(&self.folder.join("objects")).map_err(&failed)?;
@@ -246,7 +274,7 @@ impl Bundle {
         let folder = self.folder.join("tokens");
         let failed = SpoolError::io(&folder);
         std::fs::create_dir_all(&folder).map_err(&failed)?;
-        let name = format!("run.{}.tsr", evidenced_model::Digest::of(token));
+        let name = format!("run.{}.tsr", Digest::of(token));
         disk::replace(&folder.join(name), token, "bundle.stamp").map_err(&failed)
     }
 
@@ -294,9 +322,23 @@ impl Bundle {
 
     /// The objects of earlier runs that the next one may build on.
     pub(crate) fn rests(&self) -> BTreeSet<String> {
-        let list = std::fs::read_to_string(self.folder.join("rests")).unwrap_or_default();
-        list.lines().map(str::to_owned).collect()
+        words(&self.folder.join("rests"))
     }
+
+    /// The objects of earlier runs whose locks are to be renewed.
+    pub(crate) fn renewals(&self) -> BTreeSet<String> {
+        words(&self.folder.join("renew"))
+    }
+}
+
+/// A list, one a line.
+pub(crate) fn lines(list: &BTreeSet<String>) -> String {
+    list.iter().fold(String::new(), |lines, name| lines + name + "\n")
+}
+
+/// The list in a file; empty if there is none.
+pub(crate) fn words(file: &Path) -> BTreeSet<String> {
+    std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 /// A bundle's place in the one order of entries and bundles: it is in its name.

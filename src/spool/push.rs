@@ -13,10 +13,13 @@ use evidenced_seal::log::{Attempt, Draft};
 use evidenced_seal::write::{put_envelope, sign_run};
 use evidenced_seal::{Log, PublicKeys, SealError, Signer};
 
-use crate::bundle::{Bundle, Refusal};
+use crate::bundle::{Bundle, Refusal, lines, words};
 use crate::journal::Waiting;
 use crate::places::place;
 use crate::{Remote, Spool, SpoolError, disk};
+
+/// The file that lists the objects whose locks are to be renewed.
+const RENEWALS: &str = "renewals";
 
 /// Who signs and stamps what is sent.
 pub struct Pusher<'p> {
@@ -68,6 +71,9 @@ impl Spool {
         let _one = self.0.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Pushed::default();
         done.stopped = self.send_all(remote, by, &mut done).err();
+        if done.stopped.is_none() {
+            self.renew(remote);
+        }
         (done.runs_left, done.entries_left) = self.waiting().unwrap_or_default();
         done
     }
@@ -106,6 +112,31 @@ impl Spool {
             }
         }
         Ok(())
+    }
+
+    /// Renews the locks that are due. What cannot be renewed now is tried again the next time.
+    fn renew(&self, remote: &Remote) {
+        let file = self.0.root.join(RENEWALS);
+        let due = words(&file);
+        if due.is_empty() {
+            return;
+        }
+        let (left, error) = remote.renew_all(due);
+        if let Some(error) = error {
+            tracing::warn!(%error, locks = left.len(), "locks could not be renewed; they still stand, and it is tried again");
+        }
+        disk::note(&file, lines(&left).as_bytes());
+    }
+
+    /// The locks that a run was to renew are owed from now on.
+    fn owe_renewals(&self, bundle: &Bundle) {
+        let more = bundle.renewals();
+        if !more.is_empty() {
+            let file = self.0.root.join(RENEWALS);
+            let mut all = words(&file);
+            all.extend(more);
+            disk::note(&file, lines(&all).as_bytes());
+        }
     }
 
     /// The first thing behind this place of the order.
@@ -264,6 +295,7 @@ impl Sending<'_> {
             self.spool.order().journal.ended(bundle.facts.run)?;
             let size = disk::size(&bundle.folder);
             self.spool.0.cache.absorb(bundle);
+            self.spool.owe_renewals(bundle);
             place("push.cached").map_err(&failed)?;
             let gone = root.join(format!("gone-{}", bundle.facts.run));
             place("push.leave").map_err(&failed)?;

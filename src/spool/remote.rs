@@ -1,5 +1,6 @@
 //! The store as the spool sees it: from threads that may wait, and never for longer than its patience.
 
+use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -67,6 +68,41 @@ impl Remote {
             Ok(())
         })?;
         refused.map_or(Ok(()), Err)
+    }
+
+    /// Renews the locks of files, many at once. Gives back those that could not be renewed, with the first reason;
+    /// when the store is away, no more are begun.
+    pub(crate) fn renew_all(&self, mut paths: BTreeSet<String>) -> (BTreeSet<String>, Option<SinkError>) {
+        let mut first = None;
+        let renewed = self.handle.block_on(async {
+            let renew = |path: &String| {
+                let path = path.clone();
+                async move {
+                    let silence = || SinkError::Away { path: path.clone(), reason: self.silence() };
+                    let renewed = tokio::time::timeout(self.patience, self.store.renew(&path)).await;
+                    (renewed.unwrap_or_else(|_| Err(silence())), path)
+                }
+            };
+            let mut renewals = futures::stream::iter(paths.iter().map(renew)).buffer_unordered(AT_ONCE);
+            let mut done = Vec::new();
+            while let Some((renewed, path)) = renewals.next().await {
+                match renewed {
+                    Ok(()) => done.push(path),
+                    Err(error) => {
+                        let away = matches!(error, SinkError::Away { .. });
+                        first.get_or_insert(error);
+                        if away {
+                            break;
+                        }
+                    }
+                }
+            }
+            done
+        });
+        for path in renewed {
+            paths.remove(&path);
+        }
+        (paths, first)
     }
 
     async fn put_file(&self, path: String, file: PathBuf, memory: &Semaphore) -> Result<Put, SinkError> {

@@ -9,7 +9,7 @@ use evidenced_model::{AgentId, RunId, Slot};
 use evidenced_seal::log::{Draft, EntryKind, Tail};
 use evidenced_seal::statement::{RunStatement, Statement};
 
-use crate::bundle::{Bundle, BundleWriter, Sealing};
+use crate::bundle::{Bundle, BundleWriter, Renewals, Sealing};
 use crate::cache::{Cache, run_of};
 use crate::journal::Journal;
 use crate::places::place;
@@ -193,7 +193,7 @@ impl Spool {
         let failed = SpoolError::io(&folder);
         place("bundle.create").map_err(&failed)?;
         std::fs::create_dir_all(folder.join("objects")).map_err(&failed)?;
-        Ok(BundleWriter { folder, room: self.room(), bytes: 0 })
+        Ok(BundleWriter { folder, room: self.room(), bytes: 0, renewals: Renewals::default() })
     }
 
     /// Makes it a sealed run, by one rename after everything is on the disk. From here on it is never dropped.

@@ -181,8 +181,9 @@ impl Shared {
             Err(Trouble::Exists) => return Err(SinkError::Exists { path: path.to_owned() }),
             written => written.map_err(|trouble| sink(path, trouble))?,
         };
-        if put == Put::Written {
-            self.must_hold(&key).await.map_err(|trouble| sink(path, trouble))?;
+        match put {
+            Put::Written => self.must_hold(&key).await.map_err(|trouble| sink(path, trouble))?,
+            Put::AlreadyThere => self.hold_on(path, &key).await?,
         }
         Ok(put)
     }

@@ -73,6 +73,17 @@ impl Shared {
         Ok(Hold { mode: retention.mode, until })
     }
 
+    /// Renews the lock of a file that was written long ago and is written again, if it ends before the retention does.
+    pub(super) async fn hold_on(&self, path: &str, key: &str) -> Result<(), SinkError> {
+        let Some(retention) = self.retention else { return Ok(()) };
+        let short = async {
+            let least = days_from(self.clock.now(), retention.days)?;
+            let held = self.ask(path, || self.remote.held(key, None)).await?;
+            Ok(held.is_none_or(|hold| hold.mode < retention.mode || hold.until < least))
+        };
+        if short.await.map_err(|trouble| sink(path, trouble))? { self.renew(path).await } else { Ok(()) }
+    }
+
     /// Locks the oldest version of a file, which is the one that counts, for the whole time from now on.
     pub(super) async fn renew(&self, path: &str) -> Result<(), SinkError> {
         let Some(retention) = self.retention else { return Ok(()) };

@@ -47,6 +47,7 @@ pub(crate) enum Request {
     Get,
     List,
     Put,
+    Renew,
 }
 
 type Plan = Box<dyn FnMut(Request, &str) -> Fault + Send>;
@@ -106,8 +107,14 @@ impl Store for Faulty {
         Ok(Lock { days: None, mode: LockMode::None, store: "memory" })
     }
 
-    async fn renew(&self, _path: &str) -> Result<(), SinkError> {
-        Ok(())
+    async fn renew(&self, path: &str) -> Result<(), SinkError> {
+        let (path_, reason) = (path.to_owned(), "403 AccessDenied".to_owned());
+        match self.asked(Request::Renew, path) {
+            Fault::Nothing | Fault::Truncates => Ok(()),
+            Fault::Refused => Err(SinkError::Refused { path: path_, reason }),
+            Fault::Away | Fault::AnswerLost => Err(SinkError::Away { path: path_, reason }),
+            Fault::Hangs => std::future::pending().await,
+        }
     }
 
     async fn probe(&self, name: &str) -> Result<Probe, SinkError> {
@@ -268,6 +275,9 @@ impl World {
         let base = spool.base().unwrap();
         let previous = base.as_ref().map_or_else(Previous::none, |base| Previous::of(&overlay, &base.statement));
         let mut writer = spool.writer(run)?;
+        if let Some(base) = &base {
+            writer = writer.following(base.statement.predicate.window.end, self.clock.now());
+        }
         let unsigned = write(&mut writer, previous, &self.agent, run, self.clock.now(), state)?;
         let payload = unsigned.statement.to_bytes();
         let envelope = match sign_run(&unsigned.path, &payload, &self.key) {

@@ -56,6 +56,25 @@ async fn a_lock_is_renewed_on_the_version_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_again_after_years_is_locked_anew() {
+    let ministack = Ministack::start(target()).unwrap();
+    let insider = Insider::new(&ministack.url());
+    insider.bucket("evidence", true).await;
+    let until = async || {
+        let head = insider.0.head_object().bucket("evidence").key("a/v1/objects/ab/x.bin").send().await.unwrap();
+        head.object_lock_retain_until_date.unwrap().secs()
+    };
+    let short = open("s3://evidence/a", &locked(&ministack.url(), LockMode::Governance, 1));
+    assert_eq!(short.put("v1/objects/ab/x.bin", b"one".to_vec()).await, Ok(Put::Written));
+    let first = until().await;
+    assert_eq!(short.put("v1/objects/ab/x.bin", b"one".to_vec()).await, Ok(Put::AlreadyThere));
+    assert_eq!(until().await, first, "it is locked for longer than the retention still");
+    let long = open("s3://evidence/a", &locked(&ministack.url(), LockMode::Governance, 100));
+    assert_eq!(long.put("v1/objects/ab/x.bin", b"one".to_vec()).await, Ok(Put::AlreadyThere));
+    assert!(until().await >= first + 98 * 86_400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_without_a_lock_is_an_error_at_the_start_that_names_the_remedy() {
     let moto = moto();
     let ministack = Ministack::start(target()).unwrap();
