@@ -14,6 +14,7 @@ mod iam;
 mod kms;
 mod logs;
 pub mod policy;
+mod rights;
 mod s3;
 mod scopes;
 mod securityhub;

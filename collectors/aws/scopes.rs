@@ -10,6 +10,7 @@ use evidenced_kit::{AccountSession, Calls, Listed, OpenContext, Opened, Operatio
 use evidenced_model::{Account, Cause, Refusal, Region, Scope};
 
 use crate::client::{ClientOptions, Partition, Session, provider, region, shared_config};
+use crate::rights::Simulated;
 use crate::target::Target;
 use crate::transport::Door;
 
@@ -98,7 +99,7 @@ impl Entry<'_> {
         };
         let (state, session) = match reached {
             Ok((config, arn)) => {
-                opened.principals.push(Principal { account: account.clone(), id: arn, provider: provider() });
+                opened.principals.push(Principal { account: account.clone(), id: arn.clone(), provider: provider() });
                 let session = Arc::new(Session::new(
                     config,
                     Arc::clone(self.door),
@@ -106,7 +107,7 @@ impl Entry<'_> {
                     account.clone(),
                     self.partition,
                 ));
-                ("read", self.account(account.clone(), &session).await)
+                ("read", self.account(account.clone(), &session, arn).await)
             }
             Err(refusal) => ("unreachable", self.unreachable(account.clone(), refusal)),
         };
@@ -144,7 +145,7 @@ impl Entry<'_> {
         }
     }
 
-    async fn account(&self, account: Account, session: &Arc<Session>) -> AccountSession {
+    async fn account(&self, account: Account, session: &Arc<Session>, caller: String) -> AccountSession {
         let (regions, gaps) = match &self.target.regions {
             Some(regions) => (regions.clone(), Vec::new()),
             None => match enabled_regions(session).await {
@@ -159,6 +160,7 @@ impl Entry<'_> {
             regions,
             excluded: self.target.excluded.clone(),
             collectors,
+            rights: Some(Arc::new(Simulated::new(session, caller))),
             gaps,
         }
     }
@@ -170,6 +172,7 @@ impl Entry<'_> {
             regions: self.target.regions.clone().unwrap_or_else(|| self.assumed_regions()),
             excluded: self.target.excluded.clone(),
             collectors: Vec::new(),
+            rights: None,
             gaps: vec![refusal],
         }
     }

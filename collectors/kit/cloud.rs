@@ -1,6 +1,6 @@
 //! What a cloud is to the agent: a list of collectors, and a way to open its accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -81,8 +81,17 @@ pub struct AccountSession {
     pub excluded: BTreeMap<String, String>,
     /// Its collectors, bound to its credentials; empty where it could not be opened.
     pub collectors: Vec<Arc<dyn Collector>>,
+    /// Who tells what these credentials may do, where the cloud can be asked.
+    pub rights: Option<Arc<dyn Rights>>,
     /// Why it could not be opened, or not wholly.
     pub gaps: Vec<Refusal>,
+}
+
+/// Asks a cloud what an identity may do, without doing it: for `doctor`. What a run may do is only told by the run.
+#[async_trait]
+pub trait Rights: Send + Sync {
+    /// Those of these permissions that the identity lacks; a refusal if the cloud does not tell.
+    async fn lacking(&self, permissions: &BTreeSet<&'static str>) -> Result<BTreeSet<&'static str>, Refusal>;
 }
 
 /// An account that exists, and what was done about it.

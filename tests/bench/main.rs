@@ -78,6 +78,7 @@ impl Cloud for Synthetic {
             regions: Vec::new(),
             excluded: std::collections::BTreeMap::default(),
             collectors: vec![Arc::new(Things { resources: resources(target)? })],
+            rights: None,
             gaps: Vec::new(),
         };
         Ok(Opened { accounts: vec![session], listing: vec![listed], principals: Vec::new() })

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use xtask::Certomancer;
+use xtask::{Certomancer, Ministack};
 
 use crate::support::{Agent, Done, company, empty_moto, moto_venv, target};
 
@@ -155,10 +155,17 @@ fn the_doctor_says_what_is_proved() {
     agent.run(&["keygen", "key.pem"]).expect(0);
     let well = agent.run(&["doctor", "--format", "json"]).expect(0);
     let names: Vec<String> = parts(&well).into_iter().map(|(part, _)| part).collect();
-    assert_eq!(names, ["config", "key", "store", "timestamp", "aws", "clock"]);
-    assert!(parts(&well).iter().all(|(_, state)| state == "ok"), "{}", well.stdout);
+    assert_eq!(names, ["config", "key", "store", "timestamp", "aws", "permissions", "clock"]);
+    // The emulator has no simulator of policies.
+    let proved = |(name, state): &(String, String)| state == if name == "permissions" { "unproved" } else { "ok" };
+    assert!(parts(&well).iter().all(proved), "{}", well.stdout);
     let text = agent.run(&["doctor"]).expect(0).stdout;
-    for word in ["refused another over it", "123456789012", "not tried here", "certificate that is was not checked"] {
+    for word in [
+        "refused another over it",
+        "123456789012",
+        "are not told: iam:SimulatePrincipalPolicy",
+        "certificate that is was not checked",
+    ] {
         assert!(text.contains(word), "{word:?} is not in {text}");
     }
     // Verification leaves what the doctor wrote alone.
@@ -172,6 +179,29 @@ fn the_doctor_says_what_is_proved() {
     change(&agent, "regions:", "reigons:");
     let wrong = agent.run(&["doctor", "--format", "json"]).expect(2);
     assert_eq!(parts(&wrong), [("config".to_owned(), "failed".to_owned())]);
+}
+
+#[test]
+fn the_doctor_names_every_permission_that_is_lacking() {
+    let ministack = Ministack::start(target()).unwrap();
+    let role = moto_venv().script("seed_role.py").arg(ministack.url()).output().unwrap();
+    assert!(role.status.success(), "{}", String::from_utf8_lossy(&role.stderr));
+    let role = String::from_utf8(role.stdout).unwrap();
+    let agent = agent(&ministack.url(), "  key: file:./key.pem\n");
+    change(&agent, "regions:", &format!("role: {}\n      regions:", role.trim()));
+    agent.run(&["keygen", "key.pem"]).expect(0);
+    let done = agent.run(&["doctor", "--format", "json"]).expect(3);
+    let parts = done.lines();
+    let permissions: Vec<&Value> = parts.iter().filter(|part| part["part"] == "permissions").collect();
+    let [part] = permissions[..] else { panic!("{}", done.stdout) };
+    assert_eq!(part["state"], "warning");
+    let what = part["what"].as_str().unwrap();
+    let (_, lacking) = what.split_once("lacking for any resource: ").unwrap();
+    let lacking: Vec<&str> = lacking.split(", ").collect();
+    // The role may read everything of S3 but policies, and nothing of KMS.
+    assert!(lacking.contains(&"s3:GetBucketPolicy") && lacking.contains(&"kms:ListKeys"), "{lacking:?}");
+    let granted = |name: &&str| name.starts_with("s3:") || name.starts_with("iam:");
+    assert_eq!(lacking.iter().copied().filter(granted).collect::<Vec<_>>(), ["s3:GetBucketPolicy"]);
 }
 
 #[test]

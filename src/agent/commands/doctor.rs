@@ -1,5 +1,6 @@
 //! `evidenced doctor`: proves each part that a run needs, one line each, and says what was not proved.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evidenced_kit::{Limits, OpenContext, Stats};
@@ -26,12 +27,14 @@ const SKEW: i64 = 5;
 const SUSPECT: i64 = 300;
 
 /// How a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
     Ok,
     Warning,
     Failed,
+    /// It could not be tried; a run will tell.
+    Unproved,
 }
 
 /// One part, and what was seen of it.
@@ -88,7 +91,7 @@ impl Doctor<'_> {
     /// Prints a part. One that failed counts as `exit`, one that warns as partial.
     fn say(&mut self, part: &Part, exit: Exit) -> Result<(), Ended> {
         self.exit = self.exit.or(match part.state {
-            State::Ok => Exit::Done,
+            State::Ok | State::Unproved => Exit::Done,
             State::Warning => Exit::Partial,
             State::Failed => exit,
         });
@@ -99,6 +102,7 @@ impl Doctor<'_> {
             State::Ok => "ok",
             State::Warning => "warning",
             State::Failed => "FAILED",
+            State::Unproved => "unproved",
         };
         let remedy = if part.remedy.is_empty() { String::new() } else { format!("; {}", part.remedy) };
         // What providers and servers say is shown, not obeyed.
@@ -207,15 +211,17 @@ impl Doctor<'_> {
             let limits = Arc::new(Limits::new(crate::cycle::limits(&loaded.config.limits)));
             let context =
                 OpenContext { run: new_run(&*clock), limits, stats: Arc::clone(&stats), clock: Arc::clone(&clock) };
-            let part = match cloud.open(body, &context).await {
-                Err(error) => Part::new(name, State::Failed, error.message, "see targets"),
+            match cloud.open(body, &context).await {
+                Err(error) => self.say(&Part::new(name, State::Failed, error.message, "see targets"), Exit::Partial)?,
                 Ok(opened) => {
                     entered += opened.accounts.iter().filter(|account| !account.collectors.is_empty()).count();
-                    seen(&cloud.provider(), &opened)
+                    self.say(&seen(&cloud.provider(), &opened), Exit::Partial)?;
+                    for part in permissions(&opened).await {
+                        self.say(&part, Exit::Partial)?;
+                    }
                 }
-            };
+            }
             self.skews.extend(stats.skews());
-            self.say(&part, Exit::Partial)?;
         }
         if entered == 0 {
             self.exit = self.exit.or(Exit::Nothing);
@@ -279,6 +285,41 @@ fn signs(signer: &dyn Signer) -> Result<String, KeyError> {
     }
 }
 
+/// What the identities of these accounts lack of what their collectors ask for: a line for all that lack the same.
+async fn permissions(opened: &evidenced_kit::Opened) -> Vec<Part> {
+    let mut alike: BTreeMap<(State, String, &'static str), Vec<String>> = BTreeMap::new();
+    for account in opened.accounts.iter().filter(|account| !account.collectors.is_empty()) {
+        let operations = account.collectors.iter().flat_map(|collector| collector.manifest().operations);
+        let wanted: BTreeSet<&'static str> = operations.map(|operation| operation.permission).collect();
+        let told = match &account.rights {
+            None => Err("this cloud is not asked for them".to_owned()),
+            Some(rights) => rights.lacking(&wanted).await.map_err(|refusal| {
+                let code = refusal.code.as_deref().map_or_else(String::new, |code| format!(" ({code})"));
+                format!("{}: {}{code}", refusal.call, refusal.cause)
+            }),
+        };
+        let (state, what, remedy) = match told {
+            Ok(lacking) if lacking.is_empty() => {
+                (State::Ok, format!("all {} permissions that collectors ask for are there", wanted.len()), "")
+            }
+            Ok(lacking) => {
+                let names = lacking.into_iter().collect::<Vec<_>>().join(", ");
+                let remedy = "grant them, or what they would tell is a gap; see `evidenced collectors list`";
+                (State::Warning, format!("lacking for any resource: {names}"), remedy)
+            }
+            Err(reason) => {
+                let what = format!("the {} permissions that collectors ask for are not told: {reason}", wanted.len());
+                (State::Unproved, what, "a run notes each that is missing")
+            }
+        };
+        alike.entry((state, what, remedy)).or_default().push(account.account.to_string());
+    }
+    let part = |((state, what, remedy), accounts): ((State, String, &'static str), Vec<String>)| {
+        Part::new("permissions", state, format!("{}: {what}", accounts.join(", ")), remedy)
+    };
+    alike.into_iter().map(part).collect()
+}
+
 /// What was seen of a cloud.
 fn seen(provider: &Provider, opened: &evidenced_kit::Opened) -> Part {
     let who: std::collections::BTreeSet<&str> = opened.principals.iter().map(|one| one.id.as_str()).collect();
@@ -302,9 +343,7 @@ fn seen(provider: &Provider, opened: &evidenced_kit::Opened) -> Part {
         let what = if gaps.is_empty() { "no account could be entered".to_owned() } else { gaps.join("; ") };
         return Part::new(name, State::Failed, what, "check the credentials, the role and the network");
     }
-    let what = format!(
-        "we are {who}; {open} accounts can be entered; single permissions are not tried here: a run notes each that is missing"
-    );
+    let what = format!("we are {who}; {open} accounts can be entered");
     if gaps.is_empty() {
         Part::new(name, State::Ok, what, "")
     } else {
