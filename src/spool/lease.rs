@@ -24,6 +24,15 @@ const LIMIT: u64 = 4096;
 pub struct Lease {
     folder: String,
     body: Holder,
+    /// The window that is the newest to have been asked for.
+    window: i64,
+    /// What is held: the newest place, and the one before it, whose window may not be over yet.
+    held: Vec<Place>,
+}
+
+/// A place in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
     window: i64,
     number: u32,
 }
@@ -56,14 +65,14 @@ impl Lease {
     pub fn take(remote: &Remote, agent: &AgentId, holder: &str, run: RunId, clock: &dyn Clock) -> Taken {
         let now = clock.now();
         let window = now.as_second().div_euclid(WINDOW);
-        let lease = Self {
+        let mut lease = Self {
             folder: format!("lease/{agent}"),
             body: Holder { holder: holder.to_owned(), run },
             window,
-            number: 0,
+            held: Vec::new(),
         };
         match lease.enter(remote) {
-            Ok(Ok(mut lease)) => {
+            Ok(Ok(())) => {
                 let left = (window + 1) * WINDOW - now.as_second();
                 if left <= EARLY {
                     lease.go_on(remote);
@@ -87,15 +96,13 @@ impl Lease {
 
     /// Takes the next window too. If that fails, somebody may begin the same work; nothing worse.
     pub fn go_on(&mut self, remote: &Remote) {
-        let next = Self { window: self.window + 1, number: 0, ..self.clone() };
-        match next.enter(remote) {
-            Ok(Ok(lease)) => *self = lease,
+        self.window += 1;
+        match self.enter(remote) {
+            Ok(Ok(())) => {}
             Ok(Err(run)) => {
-                self.window += 1;
                 tracing::warn!(%run, "another agent of the same id took over the lease; both go on");
             }
             Err(reason) => {
-                self.window += 1;
                 tracing::warn!(
                     reason,
                     "the lease cannot be kept; another agent of the same id may begin the same work"
@@ -106,55 +113,61 @@ impl Lease {
 
     /// Gives it back.
     pub fn end(self, remote: &Remote) {
-        let end = format!("{}/{:04}.end", self.window_folder(), self.number);
-        let ended = place("lease.end")
-            .map_err(|error| error.to_string())
-            .and_then(|()| remote.clone().put(&end, &self.bytes()).map_err(|error| error.to_string()));
+        let ended = place("lease.end").map_err(|error| error.to_string()).and_then(|()| {
+            self.held.iter().try_for_each(|held| {
+                let end = format!("{}/{:04}.end", self.window_folder(held.window), held.number);
+                remote.clone().put(&end, &self.bytes()).map(drop).map_err(|error| error.to_string())
+            })
+        });
         if let Err(reason) = ended {
             tracing::debug!(reason, "the lease cannot be given back; it ends by itself");
         }
         let _ = place("lease.ended");
     }
 
-    /// The first free place of the window, or the run of whoever holds it.
-    fn enter(mut self, remote: &Remote) -> Result<Result<Self, RunId>, String> {
+    /// Takes the first free place of the window, or says the run of whoever holds it.
+    fn enter(&mut self, remote: &Remote) -> Result<Result<(), RunId>, String> {
         place("lease.take").map_err(|error| error.to_string())?;
+        let mut free = Place { window: self.window, number: 0 };
         for _ in 0..MAX_TRIES {
-            match remote.clone().put(&self.file(), &self.bytes()) {
+            match remote.clone().put(&self.file(free), &self.bytes()) {
                 Ok(_) => {
                     place("lease.taken").map_err(|error| error.to_string())?;
-                    return Ok(Ok(self));
+                    // Of three, the oldest is long over.
+                    self.held.drain(..self.held.len().saturating_sub(1));
+                    self.held.push(free);
+                    return Ok(Ok(()));
                 }
                 Err(SinkError::Exists { .. }) => {}
                 Err(error) => return Err(error.to_string()),
             }
-            let names = remote.list(&self.window_folder()).map_err(|error| error.to_string())?;
+            let names = remote.list(&self.window_folder(self.window)).map_err(|error| error.to_string())?;
             let number = |name: &String| name.strip_suffix(".json")?.parse::<u32>().ok();
             let Some(last) = names.iter().filter_map(number).max() else { return Err("it is hidden".to_owned()) };
-            self.number = last;
+            free.number = last;
             let ended = names.contains(&format!("{last:04}.end"));
-            let holder = if ended { None } else { self.holder(remote)? };
+            let holder = if ended { None } else { self.holder(remote, free)? };
             match holder {
                 // Ours, from before a restart: the state folder is locked, so that nobody else goes by this name.
                 Some(holder) if holder.holder != self.body.holder => return Ok(Err(holder.run)),
-                _ => self.number = last + 1,
+                _ => free.number = last + 1,
             }
         }
         Err(format!("{MAX_TRIES} others were faster"))
     }
 
     /// Who holds the place. What is no lease holds nothing.
-    fn holder(&self, remote: &Remote) -> Result<Option<Holder>, String> {
-        let bytes = remote.read(&self.file(), LIMIT).map_err(|error| error.to_string())?;
+    fn holder(&self, remote: &Remote, held: Place) -> Result<Option<Holder>, String> {
+        let bytes = remote.read(&self.file(held), LIMIT).map_err(|error| error.to_string())?;
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    fn window_folder(&self) -> String {
-        format!("{}/{:012}", self.folder, self.window)
+    fn window_folder(&self, window: i64) -> String {
+        format!("{}/{window:012}", self.folder)
     }
 
-    fn file(&self) -> String {
-        format!("{}/{:04}.json", self.window_folder(), self.number)
+    fn file(&self, held: Place) -> String {
+        format!("{}/{:04}.json", self.window_folder(held.window), held.number)
     }
 
     fn bytes(&self) -> Vec<u8> {

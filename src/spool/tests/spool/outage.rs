@@ -199,6 +199,18 @@ fn a_lease_is_held_by_one_until_it_is_given_back_or_over() {
     three.go_on(&remote);
     world.clock.forward(600);
     assert!(matches!(take("four"), Taken::Busy { .. }), "he who goes on keeps it");
+    // Near the end of a window the next one is taken too; both are given back.
+    world.clock.forward(600);
+    let now = evidenced_model::Clock::now(&world.clock).as_second();
+    world.clock.forward(560 - now.rem_euclid(600));
+    let Taken::Held(five) = take("five") else { panic!("it is over") };
+    assert!(matches!(take("six"), Taken::Busy { .. }));
+    five.end(&remote);
+    let Taken::Held(six) = take("six") else { panic!("it was given back") };
+    world.clock.forward(60);
+    assert!(matches!(take("seven"), Taken::Busy { .. }));
+    six.end(&remote);
+    assert!(matches!(take("seven"), Taken::Held(_)), "it was given back in the next window");
     world.store.plan(|_, _| Fault::Away);
     assert!(matches!(take("five"), Taken::Unknown(_)), "a store that is away keeps nobody");
     world.store.heal();
