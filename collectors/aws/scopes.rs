@@ -64,6 +64,11 @@ pub(crate) async fn open(target: &Target, context: &OpenContext) -> Opened {
         });
     }
     for account in wanted.into_iter().filter(|account| !target.exclude.contains_key(account)) {
+        if !context.mine.has(&provider(), &account) {
+            let state = "elsewhere".into();
+            opened.listing.push(Listed { account, provider: provider(), state, reason: None });
+            continue;
+        }
         let entry =
             Entry { target, context, config: &config, door: &door, calls: &calls, partition, identity: &identity };
         entry.open(account, &mut opened).await;

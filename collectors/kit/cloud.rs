@@ -56,6 +56,31 @@ pub struct OpenContext {
     pub stats: Arc<Stats>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Which accounts are to be opened; the others are listed as read elsewhere.
+    pub mine: Mine,
+}
+
+/// Which accounts an agent reads, where several agents share them.
+#[derive(Clone)]
+pub struct Mine(Arc<dyn Fn(&Provider, &Account) -> bool + Send + Sync>);
+
+impl Mine {
+    /// Those for which this is true.
+    pub fn new(own: impl Fn(&Provider, &Account) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(own))
+    }
+
+    /// Whether an account is to be opened.
+    pub fn has(&self, provider: &Provider, account: &Account) -> bool {
+        (self.0)(provider, account)
+    }
+}
+
+impl Default for Mine {
+    /// All of them.
+    fn default() -> Self {
+        Self::new(|_, _| true)
+    }
 }
 
 /// What became of a target.
@@ -101,7 +126,7 @@ pub struct Listed {
     pub account: Account,
     /// The cloud.
     pub provider: Provider,
-    /// `read`, `excluded`, `suspended` or `unreachable`.
+    /// `read`, `excluded`, `elsewhere`, `suspended` or `unreachable`.
     pub state: String,
     /// The operator's or the provider's reason, where it was not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]

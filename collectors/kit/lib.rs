@@ -17,7 +17,7 @@ pub mod redact;
 mod stats;
 
 pub use call::{Answered, Calls, Failure, current_operation};
-pub use cloud::{AccountSession, Cloud, Listed, OpenContext, Opened, PriceClass, Principal, Rights};
+pub use cloud::{AccountSession, Cloud, Listed, Mine, OpenContext, Opened, PriceClass, Principal, Rights};
 pub use collector::{Collector, Manifest, Operation, Per, Reach};
 pub use coverage::CoverageBuilder;
 pub use drive::{Job, drive};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use evidenced_check::JoinIndex;
 use evidenced_kit::redact::Redactor;
-use evidenced_kit::{Event, drive};
-use evidenced_model::{AccountCoverage, Coverage, Region};
+use evidenced_kit::{Event, Manifest, drive};
+use evidenced_model::{AccountCoverage, Cause, Coverage, Region};
 use evidenced_seal::SealError;
 use evidenced_seal::partition::{GroupKey, Partitioner, Partitions};
 use evidenced_spool::Room;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::plan::{Plan, PlannedAccount};
 use crate::progress::Progress;
-use crate::stop::Stop;
+use crate::stop::{Stop, Wish};
 
 /// Collectors under way at once: each holds little, but each also holds connections.
 const JOBS_AT_ONCE: usize = 64;
@@ -49,8 +49,10 @@ pub(crate) struct Tools {
     pub(crate) progress: Arc<Progress>,
     /// Room in the spool for what is read.
     pub(crate) room: Room,
-    /// Set when the run is given up.
+    /// Set when the run is to end early.
     pub(crate) stop: Arc<Stop>,
+    /// When the run is to end early by itself; what is not read then is a gap.
+    pub(crate) deadline: Option<tokio::time::Instant>,
 }
 
 /// Runs every job of the plan and reads what they say into the spool in `folder`.
@@ -61,29 +63,35 @@ pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Too
     let progress = Arc::clone(&tools.progress);
     progress.jobs(jobs.len() as u64);
     let partitioner = Partitioner::new(folder, memory)?;
-    let stop = Arc::clone(&tools.stop);
+    let (stop, deadline) = (Arc::clone(&tools.stop), tools.deadline);
+    let mut left: BTreeMap<usize, (usize, &'static Manifest, Region)> =
+        jobs.iter().enumerate().map(|(n, job)| (n, (job.account, job.manifest, job.region.clone()))).collect();
     let reader = tokio::task::spawn_blocking(move || read(receiver, accounts, &places, partitioner, tools));
-    let mut work = futures::stream::iter(jobs.into_iter().map(move |planned| {
+    let mut work = futures::stream::iter(jobs.into_iter().enumerate().map(move |(number, planned)| {
         let sender = sender.clone();
-        async move {
-            let ended = drive(planned.job, sender).await;
-            (planned.account, planned.manifest, planned.region, ended)
-        }
+        async move { (number, drive(planned.job, sender).await) }
     }))
     .buffer_unordered(JOBS_AT_ONCE);
     let mut given_up = Vec::new();
-    loop {
-        let ended = tokio::select! {
-            ended = work.next() => ended,
-            () = stop.wait() => None,
+    let cause = loop {
+        let (number, ended) = tokio::select! {
+            ended = work.next() => match ended {
+                Some(ended) => ended,
+                None => break Cause::Failed,
+            },
+            () = stop.wait(Wish::Seal) => break Cause::Skipped,
+            () = until(deadline) => break Cause::TimedOut,
         };
-        let Some((account, manifest, region, ended)) = ended else { break };
         progress.job_done();
-        if let Err(cause) = ended {
+        if let (Some((account, manifest, region)), Err(cause)) = (left.remove(&number), ended) {
             given_up.push((account, manifest, region, cause));
         }
-    }
+    };
     drop(work);
+    if !left.is_empty() && !stop.is_set() {
+        tracing::warn!(jobs = left.len(), %cause, "the run ends early: what was not read is a gap");
+    }
+    given_up.extend(left.into_values().map(|(account, manifest, region)| (account, manifest, region, cause)));
     let read = match reader.await {
         Ok(read) => read?,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -104,6 +112,14 @@ pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Too
     })
 }
 
+/// Waits for a moment, or for ever.
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Read {
     accounts: Vec<PlannedAccount>,
     partitioner: Partitioner,
@@ -120,7 +136,7 @@ fn read(
     mut partitioner: Partitioner,
     tools: Tools,
 ) -> Result<Read, SealError> {
-    let Tools { mut joins, redactor, progress, mut room, stop } = tools;
+    let Tools { mut joins, redactor, progress, mut room, stop, deadline: _ } = tools;
     let mut redacted = 0;
     let mut line = Vec::with_capacity(4096);
     while let Some((job, mut event)) = receiver.blocking_recv() {

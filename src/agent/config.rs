@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use evidenced_check::SettingsError;
-use evidenced_kit::Cloud;
+use evidenced_kit::{Cloud, Mine};
 use evidenced_model::{AgentId, CatalogId, CheckId, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,8 +13,13 @@ use serde_json::Value;
 use crate::bytes::ByteSize;
 use crate::exit::{Ended, Exit};
 use crate::locate;
+use crate::scheduling::ScheduleConfig;
 use crate::sealing::SealConfig;
+use crate::serving::ServeConfig;
+use crate::shard::Shard;
+use crate::span::Span;
 use crate::storing::StoreConfig;
+use crate::telling::NotifyConfig;
 
 /// Where a config is looked for when none is named.
 pub(crate) const DEFAULT_PATHS: [&str; 2] = ["evidenced.yaml", "/etc/evidenced/evidenced.yaml"];
@@ -34,6 +39,12 @@ pub struct Config {
     pub store: StoreConfig,
     /// How evidence is signed.
     pub seal: SealConfig,
+    /// When the daemon reads what. Nothing: everything, every hour.
+    pub schedules: Vec<ScheduleConfig>,
+    /// The daemon's endpoint.
+    pub serve: ServeConfig,
+    /// Whom the daemon tells of changes.
+    pub notify: Vec<NotifyConfig>,
     /// The catalogues to report on; nothing: all that are not provisional.
     #[schemars(with = "Vec<String>")]
     pub frameworks: Vec<CatalogId>,
@@ -54,13 +65,29 @@ pub struct AgentConfig {
     pub id: AgentId,
     /// Where it keeps its key and what is under way. Default: `./evidenced-state`.
     pub state_dir: PathBuf,
+    /// How long the daemon may take to end after SIGTERM. Default: 25s.
+    #[schemars(with = "String")]
+    pub grace: Span,
+    /// What becomes of a run that is under way then.
+    pub on_stop: OnStop,
+}
+
+/// What becomes of a run when the daemon is to end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStop {
+    /// What was read is sealed, the rest is a gap; if there is no time even for that, the run is given up.
+    #[default]
+    Seal,
+    /// It is given up, and the log says so.
+    Abandon,
 }
 
 impl Default for AgentConfig {
     fn default() -> Self {
         #[expect(clippy::expect_used, reason = "a constant")]
         let id = AgentId::parse("evidenced").expect("a constant");
-        Self { id, state_dir: PathBuf::from("evidenced-state") }
+        Self { id, state_dir: PathBuf::from("evidenced-state"), grace: Span::from_secs(25), on_stop: OnStop::Seal }
     }
 }
 
@@ -139,6 +166,8 @@ pub(crate) struct Loaded {
     pub(crate) config: Config,
     /// The file, if there was one.
     pub(crate) path: Option<PathBuf>,
+    /// Which accounts are this agent's, if it shares them with others. Its id says so too.
+    pub(crate) shard: Option<Shard>,
     text: String,
 }
 
@@ -160,13 +189,32 @@ impl Loaded {
             })?,
             None => String::new(),
         };
-        let mut loaded = Self { config: Config::default(), path: found, text };
+        let mut loaded = Self { config: Config::default(), path: found, shard: None, text };
         if !loaded.text.trim().is_empty() {
             loaded.config = serde_saphyr::from_str(&loaded.text).map_err(|error| loaded.syntax(&error))?;
         }
         loaded.override_from(environment)?;
         loaded.check(clouds)?;
-        Ok(loaded)
+        loaded.sharded(Shard::from_environment(environment)?)
+    }
+
+    /// The same for one of several agents that share the accounts; `None` changes nothing.
+    pub(crate) fn sharded(mut self, shard: Option<Shard>) -> Result<Self, Ended> {
+        if let (Some(shard), None) = (shard, self.shard) {
+            self.config.agent.id = shard.agent(&self.config.agent.id)?;
+            self.shard = Some(shard);
+        }
+        Ok(self)
+    }
+
+    /// Which accounts are this agent's.
+    pub(crate) fn mine(&self) -> Mine {
+        self.shard.map_or_else(Mine::default, Shard::mine)
+    }
+
+    /// The schedules, or the one that stands for none.
+    pub(crate) fn schedules(&self) -> Vec<ScheduleConfig> {
+        if self.config.schedules.is_empty() { vec![ScheduleConfig::hourly()] } else { self.config.schedules.clone() }
     }
 
     /// An error about a member of the config, with file and line.
@@ -247,8 +295,35 @@ impl Loaded {
         if let Some((service, _)) = self.config.limits.calls_per_second.iter().find(|(_, rate)| **rate == 0) {
             return Err(self.wrong(&["limits", "calls_per_second", service], "at least 1"));
         }
+        self.check_schedules(clouds)?;
+        self.config.serve.check().map_err(|(member, message)| self.wrong(&["serve", member], &message))?;
+        for (index, target) in self.config.notify.iter().enumerate() {
+            let wrong = |(member, message): (&str, String)| self.wrong(&["notify", &index.to_string(), member], &message);
+            target.check().map_err(wrong)?;
+        }
         self.config.seal.check().map_err(|(path, message)| self.wrong(&path, &message))?;
         self.config.store.check().map_err(|(member, message)| self.wrong(&member, &message))
+    }
+}
+
+impl Loaded {
+    fn check_schedules(&self, clouds: &[Box<dyn Cloud>]) -> Result<(), Ended> {
+        let known: Vec<&str> = clouds.iter().flat_map(|cloud| cloud.manifests()).map(|manifest| manifest.id).collect();
+        let mut names = BTreeSet::new();
+        for (index, schedule) in self.config.schedules.iter().enumerate() {
+            let index = index.to_string();
+            let wrong = |member: &str, message: &str| self.wrong(&["schedules", &index, member], message);
+            schedule.check().map_err(|(member, message)| wrong(member, &message))?;
+            if !names.insert(&schedule.name) {
+                return Err(wrong("name", &format!("there are two schedules {:?}", schedule.name)));
+            }
+            let nobody = |glob: &&String| !known.iter().any(|id| crate::plan::glob(glob, id));
+            if let Some(glob) = schedule.collectors.iter().find(nobody) {
+                let message = format!("there is no collector {glob:?}; known: {}", known.join(", "));
+                return Err(wrong("collectors", &message));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -262,7 +337,7 @@ pub fn normalised(text: &str) -> Result<String, String> {
 
 /// The variables of the environment that override the config; the one place where it is read.
 pub(crate) fn environment() -> Vec<(String, String)> {
-    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect()
+    std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) || name == "JOB_COMPLETION_INDEX").collect()
 }
 
 fn set(tree: &mut Value, path: &[String], value: Value) {

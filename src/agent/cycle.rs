@@ -1,6 +1,7 @@
 //! One cycle: started, collected, judged, mapped, sealed, logged. The only place that knows the order.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,13 +9,16 @@ use evidenced_check::{Judge, Library, Settings};
 use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
 use evidenced_map::Mapping;
-use evidenced_model::manifest::{Assurance, Binary, ClockCheck, Controls, FORMAT, Manifest, Shard};
-use evidenced_model::{AgentId, Clock, ControlStanding, Digest, RunId, RunStatus, Severity, Totals, Window, manifest};
+use evidenced_model::manifest::{Assurance, Binary, ClockCheck, Controls, FORMAT, Manifest};
+use evidenced_model::{
+    AgentId, Clock, ControlStanding, Digest, RunId, RunStatus, Severity, Slot, Totals, Window, manifest,
+};
 use evidenced_report::{Header, Limits as ReportLimits, ReportBuilder, StatementRef};
 use evidenced_seal::object::Written;
 use evidenced_seal::write::sign_run;
 use evidenced_seal::{Document, RunHeader, RunWriter, SealError, UnsignedRun};
 use evidenced_spool::{Pushed, Sealing, SpoolError};
+use futures::FutureExt as _;
 use serde_json::Value;
 
 use crate::catalogue;
@@ -28,7 +32,8 @@ use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
 use crate::state::State;
-use crate::stop::Stop;
+use crate::shard::Shard;
+use crate::stop::{Stop, Wish};
 
 /// Bytes that the spool may hold in memory.
 const SPOOL_MEMORY: usize = 12 << 20;
@@ -42,7 +47,7 @@ pub(crate) struct Cycle<'a> {
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// What keeps the run until the store has it.
-    pub(crate) keeper: Keeper<'a>,
+    pub(crate) keeper: &'a Keeper<'a>,
     /// The config.
     pub(crate) loaded: &'a Loaded,
     /// What a person sees.
@@ -51,8 +56,12 @@ pub(crate) struct Cycle<'a> {
     pub(crate) scoping: Scoping,
     /// The state folder.
     pub(crate) state: &'a State,
-    /// Set when somebody asks to stop.
+    /// Set when somebody asks to end early.
     pub(crate) stop: Arc<Stop>,
+    /// The slot of the schedule, if the run is for one.
+    pub(crate) slot: Option<Slot>,
+    /// How long reading may take, if there is a limit.
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// How a cycle ended.
@@ -88,10 +97,12 @@ impl Cycle<'_> {
         let lock = self.keeper.lock().await.map_err(|error| sealed(&error))?;
         let run = new_run(&*self.clock);
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
-        let admitted = self.keeper.admit(run, None)?;
-        let ended = self.go_on(run, start, &judge, &mapping, redactor, lock).await;
-        if ended.is_err() {
-            self.keeper.abandon(run, if self.stop.is_set() { "interrupted" } else { "failed" });
+        let admitted = self.keeper.admit(run, self.slot.clone())?;
+        let going = AssertUnwindSafe(self.go_on(run, start, &judge, &mapping, redactor, lock)).catch_unwind();
+        // A defect of ours ends the run, and not what else this process does.
+        let ended = going.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        if let Err(error) = &ended {
+            self.keeper.abandon(run, if self.stop.is_set() { "interrupted" } else { abandoned_for(error) });
         }
         self.keeper.leave(admitted);
         ended
@@ -127,11 +138,17 @@ impl Cycle<'_> {
             limits: Arc::new(Limits::new(limits(&self.loaded.config.limits))),
             stats: Arc::clone(&stats),
             clock: Arc::clone(&self.clock),
+            mine: self.loaded.mine(),
         };
+        let deadline = self.timeout.map(|timeout| tokio::time::Instant::now() + timeout);
         self.progress.stage("finding accounts");
         let Opened { accounts, listing, principals } = tokio::select! {
             opened = self.open(&context) => opened?,
-            () = self.stop.wait() => return Err(interrupted()),
+            // Nothing was read that could be sealed.
+            () = self.stop.wait(Wish::Seal) => {
+                self.stop.ask(Wish::Leave);
+                return Err(interrupted());
+            }
         };
         let manifests = |provider: &str| {
             let cloud = self.clouds.iter().find(|cloud| cloud.provider().as_str() == provider);
@@ -147,6 +164,7 @@ impl Cycle<'_> {
             progress: Arc::clone(&self.progress),
             room: self.keeper.spool.room(),
             stop: Arc::clone(&self.stop),
+            deadline,
         };
         let began = Instant::now();
         let collected = collect(plan, &work, SPOOL_MEMORY, tools).await.map_err(|error| sealed(&error))?;
@@ -245,7 +263,7 @@ impl Cycle<'_> {
             ..self.manifest(run, window, &lock)
         };
         let manifest = owners(manifest, self.loaded);
-        let status = if totals.gaps == 0 && judged.defects.is_empty() && totals.scopes > 0 {
+        let status = if totals.gaps == 0 && judged.defects.is_empty() && (totals.scopes > 0 || nothing_is_ours(&manifest)) {
             RunStatus::Complete
         } else {
             RunStatus::Partial
@@ -262,7 +280,7 @@ impl Cycle<'_> {
             Ok(())
         };
         write(&mut writer).map_err(|error| sealed(&error))?;
-        let header = RunHeader { agent: self.agent().clone(), run, slot: None, status, window };
+        let header = RunHeader { agent: self.agent().clone(), run, slot: self.slot.clone(), status, window };
         passed("cycle.judged")?;
         let unsigned = writer.finish(header, totals.calls).map_err(|error| sealed(&error))?;
         let envelope = self.sign(&unsigned)?;
@@ -341,8 +359,8 @@ impl Cycle<'_> {
             format: FORMAT.to_owned(),
             principals: Vec::new(),
             run,
-            shard: Shard::default(),
-            slot: None,
+            shard: Shard::said(self.loaded.shard),
+            slot: self.slot.clone(),
             totals: Totals::default(),
             window,
         }
@@ -377,6 +395,24 @@ fn blind(stats: &Stats, clouds: &[Box<dyn Cloud>]) -> bool {
     let mut calls = report.values().flatten();
     // A cloud that needs no calls is not blind for want of answers.
     !operations.is_empty() && !calls.any(|(call, counts)| counts.ok > 0 && operations.contains(call.as_str()))
+}
+
+/// This shard has no account at present.
+fn nothing_is_ours(manifest: &Manifest) -> bool {
+    manifest.shard.of > 1 && manifest.accounts.iter().all(|account| account.state == manifest::Listing::Elsewhere)
+}
+
+/// What the log says of a run that failed.
+fn abandoned_for(error: &Ended) -> &'static str {
+    if error.message.starts_with(PANICKED) { "panicked" } else { "failed" }
+}
+
+const PANICKED: &str = "a defect of the program ended the run";
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Ended {
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Ended::new(Exit::Usage, format!("{PANICKED}: {said}; please report this"))
 }
 
 fn interrupted() -> Ended {

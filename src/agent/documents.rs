@@ -119,6 +119,7 @@ pub(crate) fn listed(listing: Vec<Listed>) -> Vec<ListedAccount> {
             state: match one.state.as_str() {
                 "read" => Listing::Read,
                 "excluded" => Listing::Excluded,
+                "elsewhere" => Listing::Elsewhere,
                 _ => Listing::Unreachable,
             },
         })

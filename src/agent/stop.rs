@@ -1,32 +1,49 @@
-//! The wish to stop: set once by a signal, seen by every stage.
+//! The wish to end a run early: set by a signal or a time limit, seen by every stage.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 
-/// Set when somebody asked to stop.
+/// How early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// Nobody asked.
+    GoOn,
+    /// What was read is sealed, the rest is a gap.
+    Seal,
+    /// The run is given up.
+    Leave,
+}
+
+/// Set when somebody asked to end early. It is never taken back.
 #[derive(Default)]
 pub(crate) struct Stop {
-    set: AtomicBool,
+    wish: AtomicU8,
     notify: Notify,
 }
 
 impl Stop {
-    /// Asks everybody to stop.
-    pub(crate) fn set(&self) {
-        self.set.store(true, Ordering::Relaxed);
+    /// Asks every stage; a stronger wish stands.
+    pub(crate) fn ask(&self, wish: Wish) {
+        self.wish.fetch_max(wish as u8, Ordering::Relaxed);
         self.notify.notify_waiters();
     }
 
-    /// Whether somebody asked.
+    /// Whether the run is given up.
     pub(crate) fn is_set(&self) -> bool {
-        self.set.load(Ordering::Relaxed)
+        self.wish.load(Ordering::Relaxed) >= Wish::Leave as u8
     }
 
-    /// Waits until somebody asks.
-    pub(crate) async fn wait(&self) {
-        let notified = self.notify.notified();
-        if !self.is_set() {
+    /// Waits until somebody asks for this much.
+    pub(crate) async fn wait(&self, wish: Wish) {
+        loop {
+            let notified = self.notify.notified();
+            tokio::pin!(notified);
+            // From here on no call is missed.
+            notified.as_mut().enable();
+            if self.wish.load(Ordering::Relaxed) >= wish as u8 {
+                return;
+            }
             notified.await;
         }
     }

@@ -12,7 +12,7 @@ use evidenced_aws::transport::Tape;
 use evidenced_aws::{ClientOptions, Session, collectors};
 use evidenced_kit::cassette::Recorder;
 use evidenced_kit::redact::Redactor;
-use evidenced_kit::{Job, Limits, LimitsConfig, OpenContext, Reach, Stats, Wants, drive};
+use evidenced_kit::{Job, Limits, LimitsConfig, Mine, OpenContext, Reach, Stats, Wants, drive};
 use evidenced_model::{FixedClock, Region, RunId, Scope};
 
 #[tokio::main]
@@ -27,6 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         limits: Arc::new(Limits::new(LimitsConfig::default())),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse()?)),
+        mine: Mine::default(),
     };
     let recorder = Arc::new(Recorder::default());
     let inner = aws_smithy_http_client::Builder::new().build_http();

@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use evidenced_kit::cassette::{Cassette, Fault, Player, Response};
-use evidenced_kit::{Collector as _, Event, Limits, LimitsConfig, OpenContext, Out, Stats, Wants};
+use evidenced_kit::{Collector as _, Event, Limits, LimitsConfig, Mine, OpenContext, Out, Stats, Wants};
 use evidenced_model::{Cause, Field, FixedClock, Resource, RunId, Scope};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -30,6 +30,7 @@ async fn play(fault: Fault, wants: Wants) -> (Vec<Event>, u32) {
         limits: Arc::new(Limits::new(limits)),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
+        mine: Mine::default(),
     };
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "cassette");
     let options = ClientOptions {

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use evidenced_aws::transport::Replay;
 use evidenced_aws::{ClientOptions, Session, collectors};
 use evidenced_kit::cassette::{Cassette, Fault, Player, Response};
-use evidenced_kit::{CoverageBuilder, Event, Job, Limits, LimitsConfig, OpenContext, Stats, Wants, drive};
+use evidenced_kit::{CoverageBuilder, Event, Job, Limits, LimitsConfig, Mine, OpenContext, Stats, Wants, drive};
 use evidenced_model::{Cause, Cell, CellState, Field, FixedClock, KindId, Region, Resource, RunId, Scope, Span};
 use serde_json::json;
 
@@ -137,6 +137,7 @@ async fn play(service: &str, player: Player) -> Said {
         limits: Arc::new(Limits::new(limits)),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
+        mine: Mine::default(),
     };
     let options = ClientOptions {
         endpoint_url: Some("http://127.0.0.1:1".into()),

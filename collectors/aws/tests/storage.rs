@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use evidenced_aws::transport::Replay;
 use evidenced_aws::{ClientOptions, Session, collectors};
 use evidenced_kit::cassette::{Cassette, Fault, Player, Request, Response};
-use evidenced_kit::{Event, Job, Limits, LimitsConfig, OpenContext, Reach, Stats, Wants, drive};
+use evidenced_kit::{Event, Job, Limits, LimitsConfig, Mine, OpenContext, Reach, Stats, Wants, drive};
 use evidenced_model::{Cause, Field, FixedClock, Region, Resource, RunId, Scope, Unread};
 use serde_json::{Value, json};
 
@@ -208,6 +208,7 @@ async fn play(service: &str, name: &str, fault: impl Fn(&Request) -> Option<Resp
         limits: Arc::new(Limits::new(limits)),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
+        mine: Mine::default(),
     };
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "example");
     let options = ClientOptions {

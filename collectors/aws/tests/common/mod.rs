@@ -10,7 +10,7 @@ use evidenced_aws::transport::Replay;
 use evidenced_aws::{ClientOptions, Session, collectors};
 use evidenced_kit::cassette::{Cassette, Player, Request, Response, encode};
 use evidenced_kit::conformance::{Suite, Trouble};
-use evidenced_kit::{Collector, Limits, LimitsConfig, OpenContext, Stats};
+use evidenced_kit::{Collector, Limits, LimitsConfig, Mine, OpenContext, Stats};
 use evidenced_model::{Account, FixedClock, KindDecl, Region, RunId, Scope};
 
 /// The regions of every cassette.
@@ -68,6 +68,7 @@ fn context() -> OpenContext {
         limits: Arc::new(Limits::new(limits)),
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
+        mine: Mine::default(),
     }
 }
 
