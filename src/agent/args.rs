@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use evidenced_model::Severity;
 
 use crate::logging::LogFormat;
+use crate::shard::Shard;
 
 /// Signed evidence of how your clouds are configured, judged by declarative checks and mapped to ISO/IEC 27001 and 27017.
 #[derive(Debug, Parser)]
@@ -62,6 +63,10 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Read the clouds, judge, seal, store; then exit
     Collect(Collect),
+    /// Stay, and collect by schedule: the daemon, with its endpoint
+    Run(Run),
+    /// Ask the daemon on this machine whether it lives; for health checks of containers
+    Health(Health),
     /// Print findings of a run as JSON lines
     Findings(Findings),
     /// Print the state of controls: text, json, html or csv
@@ -120,6 +125,31 @@ pub(crate) struct Collect {
     /// Exit 0 also where there are gaps
     #[arg(long)]
     pub(crate) partial_ok: bool,
+    /// Read only this agent's share of the accounts, e.g. 1/3; the agent's id gets the number of the share at its end
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Begin with a run of every schedule, and do not wait for their first slots
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Read only this agent's share of the accounts, e.g. 1/3; the agent's id gets the number of the share at its end
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+}
+
+/// `health`.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Ask whether evidence is in time (/readyz), and not only whether the daemon lives (/livez)
+    #[arg(long)]
+    pub(crate) ready: bool,
+    /// Where the daemon listens [default: serve.listen]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<std::net::SocketAddr>,
 }
 
 /// `findings`.

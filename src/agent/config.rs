@@ -212,6 +212,12 @@ impl Loaded {
         self.shard.map_or_else(Mine::default, Shard::mine)
     }
 
+    /// Whether another config says the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let said = |loaded: &Self| serde_json::to_value(&loaded.config).ok();
+        said(self) == said(other)
+    }
+
     /// The schedules, or the one that stands for none.
     pub(crate) fn schedules(&self) -> Vec<ScheduleConfig> {
         if self.config.schedules.is_empty() { vec![ScheduleConfig::hourly()] } else { self.config.schedules.clone() }

@@ -27,13 +27,14 @@ use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
 use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, owners, standings};
 use crate::exit::{Ended, Exit};
-use crate::judging::{JudgeError, judge};
+use crate::judging::{JudgeError, Judged, judge};
 use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
 use crate::state::State;
 use crate::shard::Shard;
 use crate::stop::{Stop, Wish};
+use crate::tallies::Tallies;
 
 /// Bytes that the spool may hold in memory.
 const SPOOL_MEMORY: usize = 12 << 20;
@@ -80,6 +81,8 @@ pub(crate) struct Outcome {
     pub(crate) defects: Vec<(String, u64)>,
     /// What became of the run, and of those that waited before it.
     pub(crate) pushed: Pushed,
+    /// What was counted for whoever watches.
+    pub(crate) tallies: Tallies,
     /// What was written.
     pub(crate) written: Written,
     /// Texts that were redacted.
@@ -221,8 +224,10 @@ impl Cycle<'_> {
         let mut writer = RunWriter::new(&mut bundle, before.objects).map_err(|error| sealed(&error))?;
         let began = Instant::now();
         let mut report = self.report(run, window, &lock);
+        let mut tallies = Tallies::default();
         let mut observe = |finding: &evidenced_model::Finding| {
             report.finding(finding, None);
+            tallies.finding(finding);
         };
         let judged =
             judge(checks, &joins, &coverage, partitions, &mut writer, &self.stop, &mut observe).map_err(|error| {
@@ -232,15 +237,7 @@ impl Cycle<'_> {
                     JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
                 }
             })?;
-        tracing::info!(
-            stage = "judge and seal",
-            seconds = began.elapsed().as_secs_f64(),
-            judging = judged.judging.as_secs_f64(),
-            sealing = judged.sealing.as_secs_f64(),
-            resources = writer.totals().resources,
-            findings = writer.totals().findings.total(),
-            "everything is judged"
-        );
+        say_judged(&judged, writer.totals(), began.elapsed());
         drop(room);
         for account in coverage.accounts.values_mut() {
             let key = format!("{}:{}", account.provider, account.account);
@@ -250,9 +247,11 @@ impl Cycle<'_> {
             }
             writer.coverage(account).map_err(|error| sealed(&error))?;
             report.coverage(account);
+            tallies.coverage(account);
         }
         let roots = writer.roots().map_err(|error| sealed(&error))?;
         let controls = standings(checks, mapping, &judged, &coverage, self.loaded.config.checks.contradict_from.0);
+        tallies.end(&controls, stats);
         let totals = Totals { calls: stats.total(), ..writer.totals() };
         let manifest = Manifest {
             accounts: listed(listing),
@@ -268,18 +267,15 @@ impl Cycle<'_> {
         } else {
             RunStatus::Partial
         };
-        let write = |writer: &mut RunWriter<'_>| -> Result<(), SealError> {
-            writer.document(Document::Manifest, &manifest)?;
-            writer.document(Document::Calls, &calls(stats))?;
-            writer.document(
-                Document::Controls,
-                &Controls { controls: controls.clone(), findings: roots.findings.digest },
-            )?;
-            writer.document(Document::Mappings, &mappings(checks, mapping, self.loaded))?;
-            writer.document(Document::Config, &self.loaded.config)?;
-            Ok(())
-        };
-        write(&mut writer).map_err(|error| sealed(&error))?;
+        let sealed_controls = Controls { controls: controls.clone(), findings: roots.findings.digest };
+        let mappings = mappings(checks, mapping, self.loaded);
+        writer
+            .document(Document::Manifest, &manifest)
+            .and_then(|_| writer.document(Document::Calls, &calls(stats)))
+            .and_then(|_| writer.document(Document::Controls, &sealed_controls))
+            .and_then(|_| writer.document(Document::Mappings, &mappings))
+            .and_then(|_| writer.document(Document::Config, &self.loaded.config))
+            .map_err(|error| sealed(&error))?;
         let header = RunHeader { agent: self.agent().clone(), run, slot: self.slot.clone(), status, window };
         passed("cycle.judged")?;
         let unsigned = writer.finish(header, totals.calls).map_err(|error| sealed(&error))?;
@@ -310,6 +306,7 @@ impl Cycle<'_> {
             blind: blind(stats, self.clouds),
             defects: judged.defects.into_iter().collect(),
             pushed,
+            tallies,
             written: unsigned.written,
             redacted,
         })
@@ -395,6 +392,18 @@ fn blind(stats: &Stats, clouds: &[Box<dyn Cloud>]) -> bool {
     let mut calls = report.values().flatten();
     // A cloud that needs no calls is not blind for want of answers.
     !operations.is_empty() && !calls.any(|(call, counts)| counts.ok > 0 && operations.contains(call.as_str()))
+}
+
+fn say_judged(judged: &Judged, totals: Totals, took: Duration) {
+    tracing::info!(
+        stage = "judge and seal",
+        seconds = took.as_secs_f64(),
+        judging = judged.judging.as_secs_f64(),
+        sealing = judged.sealing.as_secs_f64(),
+        resources = totals.resources,
+        findings = totals.findings.total(),
+        "everything is judged"
+    );
 }
 
 /// This shard has no account at present.

@@ -48,6 +48,16 @@ impl State {
         &self.root
     }
 
+    /// Keeps a small file whole, over what was there.
+    pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let (path, new) = (self.root.join(name), self.root.join(format!("{name}.new")));
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        File::open(&self.root)?.sync_all()
+    }
+
     /// The key that keeps digests of redacted values comparable between runs; made on first use.
     pub(crate) fn redaction_key(&self) -> Result<[u8; 32], Ended> {
         let path = self.root.join("redaction.key");

@@ -97,9 +97,17 @@ pub fn runs_backwards<'a>(
     keys: Option<&'a PublicKeys>,
 ) -> Result<impl Iterator<Item = Result<RunRef, SealError>> + use<'a>, SealError> {
     let last = Log::new(archive, agent.clone(), PublicKeys::default()).last_index()?;
-    Ok((0..last.map_or(0, |last| last + 1))
-        .rev()
-        .filter_map(move |index| run_at(archive, agent, keys, index).transpose()))
+    Ok(runs_before(archive, agent, keys, last.map_or(0, |last| last + 1)))
+}
+
+/// The runs that an agent's log names before this index, newest first.
+pub fn runs_before<'a>(
+    archive: &'a dyn Archive,
+    agent: &'a AgentId,
+    keys: Option<&'a PublicKeys>,
+    index: u64,
+) -> impl Iterator<Item = Result<RunRef, SealError>> + use<'a> {
+    (0..index).rev().filter_map(move |index| run_at(archive, agent, keys, index).transpose())
 }
 
 /// The run that the entry at this index names, if it names one.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use evidenced_model::RunId;
+use evidenced_model::{RunId, Slot};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,6 +14,9 @@ use crate::bundle::Bundle;
 pub struct Listed {
     /// The run.
     pub run: RunId,
+    /// The slot of the schedule, if it was for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
     /// When it was sealed.
     pub sealed_at: Timestamp,
     /// The bytes of its objects.
@@ -61,6 +64,7 @@ fn listed(bundle: &Bundle) -> Listed {
     };
     Listed {
         run: bundle.facts.run,
+        slot: bundle.facts.slot.clone(),
         sealed_at: bundle.facts.sealed_at,
         bytes: bundle.facts.bytes,
         state,

@@ -22,11 +22,11 @@ use crate::progress::Progress;
 use crate::sealing;
 use crate::stamps::Stamps;
 use crate::state::State;
-use crate::stop::Stop;
+use crate::stop::{Stop, Wish};
 use crate::storing;
 
 pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
-    let loaded = context.load()?;
+    let loaded = context.load()?.sharded(options.shard)?;
     check_globs(context, &options.collectors)?;
     let store = store(&loaded)?;
     let state = State::open(&loaded)?;
@@ -41,11 +41,12 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let progress = Arc::new(Progress::new(context.common.quiet));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let outcome = runtime.block_on(async {
+        let keeper = Keeper::open(&loaded, &state, Arc::clone(&store), &*signer, Arc::clone(&clock))?;
+        let keeper = keeper.stamped_by(stamps.as_ref());
         let cycle = Cycle {
             clouds: &context.clouds,
             binary: crate::binary::describe(),
-            keeper: Keeper::open(&loaded, &state, Arc::clone(&store), &*signer, Arc::clone(&clock))?
-                .stamped_by(stamps.as_ref()),
+            keeper: &keeper,
             clock,
             loaded: &loaded,
             progress: Arc::clone(&progress),
@@ -56,6 +57,8 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
             },
             state: &state,
             stop: Arc::clone(&stop),
+            slot: None,
+            timeout: None,
         };
         tokio::spawn(stop_on_signal(stop));
         let outcome = cycle.run().await;
@@ -142,7 +145,7 @@ fn say_what_is_kept(outcome: &Outcome) -> bool {
 }
 
 /// The configured store, for writing.
-pub(super) fn store(loaded: &Loaded) -> Result<Arc<dyn Store>, Ended> {
+pub(crate) fn store(loaded: &Loaded) -> Result<Arc<dyn Store>, Ended> {
     evidenced_store::open(&loaded.config.store.url, &storing::options(&loaded.config))
         .map_err(|error| loaded.wrong(&["store", "url"], &error.to_string()))
 }
@@ -170,7 +173,7 @@ fn check_globs(context: &Context, globs: &[String]) -> Result<(), Ended> {
     Ok(())
 }
 
-fn announce(loaded: &Loaded, key: &PublicKey) {
+pub(crate) fn announce(loaded: &Loaded, key: &PublicKey) {
     let path = loaded.config.agent.state_dir.join("key.pem");
     let _ = writeln!(
         std::io::stderr(),
@@ -191,7 +194,7 @@ async fn stop_on_signal(stop: Arc<Stop>) {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    stop.set();
+    stop.ask(Wish::Leave);
 }
 
 fn print(context: &Context, outcome: Outcome) -> Result<(), Ended> {

@@ -1,7 +1,7 @@
 //! The commands, one a file, and the door to them.
 
 mod checks;
-mod collect;
+pub(crate) mod collect;
 mod collectors;
 mod config;
 mod controls;
@@ -9,11 +9,13 @@ mod diff;
 mod doctor;
 mod export;
 mod findings;
+mod health;
 mod keygen;
 mod keys;
 mod objectives;
 mod pins;
 mod report;
+mod run;
 mod spool;
 mod texts;
 mod timestamp;
@@ -30,6 +32,7 @@ use evidenced_model::Archive;
 use evidenced_seal::PublicKeys;
 
 use crate::args::{Arguments, Command, Common};
+use crate::clock::{SystemClock, Time};
 use crate::config::{Loaded, environment};
 use crate::exit::{Ended, Exit};
 use crate::{logging, sealing, storing};
@@ -39,6 +42,8 @@ pub(crate) struct Context {
     pub(crate) clouds: Vec<Box<dyn Cloud>>,
     pub(crate) common: Common,
     pub(crate) colour: bool,
+    /// The time that the daemon lives in.
+    pub(crate) time: Arc<dyn Time>,
 }
 
 impl Context {
@@ -99,6 +104,15 @@ pub fn print_places() -> Exit {
 
 /// Runs the program with these arguments; the result is its exit code.
 pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    run_in(clouds, arguments, Arc::new(SystemClock))
+}
+
+/// The same in a time of the caller's: the daemon waits for it, and its runs take it from there.
+pub fn run_in(
+    clouds: Vec<Box<dyn Cloud>>,
+    arguments: impl IntoIterator<Item = OsString>,
+    time: Arc<dyn Time>,
+) -> Exit {
     #[cfg(feature = "failpoints")]
     let _armed = evidenced_spool::places::arm();
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -114,7 +128,7 @@ pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsSt
     let plain = common.no_color || std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     let verbosity = if common.quiet { -1 } else { i8::try_from(common.verbose).unwrap_or(i8::MAX) };
     logging::start(common.log_format, verbosity, !plain && std::io::stderr().is_terminal());
-    let context = Context { clouds, common, colour: !plain && std::io::stdout().is_terminal() };
+    let context = Context { clouds, common, time, colour: !plain && std::io::stdout().is_terminal() };
     match dispatch(&context, command) {
         Ok(exit) => exit,
         Err(ended) => {
@@ -127,6 +141,8 @@ pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsSt
 fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
     match command {
         Command::Collect(options) => collect::run(context, &options),
+        Command::Run(options) => run::run(context, &options),
+        Command::Health(options) => health::run(context, &options),
         Command::Findings(options) => findings::run(context, &options),
         Command::Report(options) => report::run(context, &options),
         Command::Verify(options) => verify::run(context, &options),

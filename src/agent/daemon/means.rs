@@ -1,0 +1,70 @@
+//! What every run of one config needs, opened once.
+
+use std::sync::Arc;
+
+use evidenced_model::Clock;
+use evidenced_seal::{PublicKeys, Signer};
+use evidenced_store::Store;
+use evidenced_tell::Target;
+use tokio::runtime::Handle;
+
+use crate::commands::Context;
+use crate::config::{Loaded, environment};
+use crate::exit::Ended;
+use crate::keeper::Keeper;
+use crate::shard::Shard;
+use crate::stamps::Stamps;
+use crate::state::State;
+use crate::{catalogue, commands, sealing};
+
+/// A config, and what it names.
+pub(crate) struct Means {
+    pub(crate) loaded: Loaded,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) stamps: Option<Stamps>,
+    pub(crate) keys: PublicKeys,
+    pub(crate) targets: Vec<Target>,
+}
+
+impl Means {
+    /// Reads the config that is there now.
+    pub(crate) fn read(context: &Context, shard: Option<Shard>) -> Result<Loaded, Ended> {
+        let config = context.common.config.as_deref();
+        Loaded::load(config, &environment(), &context.clouds)?.sharded(shard)
+    }
+
+    /// Opens everything that a config names, and so finds out whether it can be used.
+    pub(crate) fn open(loaded: Loaded) -> Result<Self, Ended> {
+        let library = catalogue::library(&loaded)?;
+        let settings = evidenced_check::Settings {
+            params: loaded.config.checks.params.clone(),
+            disabled: loaded.config.checks.disable.clone(),
+            only: None,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
+        catalogue::chosen_mapping(&loaded)?;
+        let store = commands::collect::store(&loaded)?;
+        let (signer, new) = sealing::signer(&loaded)?;
+        if new {
+            commands::collect::announce(&loaded, signer.public_key());
+        }
+        let stamps = Stamps::open(&loaded, &Handle::current())?;
+        let keys = sealing::known_keys(&loaded, &*signer)?;
+        let mut targets = Vec::new();
+        for (index, target) in loaded.config.notify.iter().enumerate() {
+            let wrong = |error: evidenced_tell::TargetError| {
+                loaded.wrong(&["notify", &index.to_string()], &format!("{}: {error}", target.name))
+            };
+            targets.push(target.target().map_err(wrong)?);
+        }
+        Ok(Self { loaded, store, signer, stamps, keys, targets })
+    }
+
+    /// The spool over the store.
+    pub(crate) fn keeper(&self, state: &State, clock: Arc<dyn Clock>) -> Result<Keeper<'_>, Ended> {
+        let keeper = Keeper::open(&self.loaded, state, Arc::clone(&self.store), &*self.signer, clock)?;
+        Ok(keeper.stamped_by(self.stamps.as_ref()))
+    }
+}
