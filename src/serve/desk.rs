@@ -41,10 +41,10 @@ pub trait Desk: Send + Sync + 'static {
 /// Why the desk has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeskError {
-    /// The request names something that there is not, or that makes no sense. 400.
+    /// The request makes no sense. 400.
     #[error("{0}")]
     Wrong(String),
-    /// There is no such run or control. 404.
+    /// The request names something that there is not: a run, a control, a schedule, a place in a list. 404.
     #[error("{0}")]
     Missing(String),
     /// It cannot be done now, e.g. a run is queued already. 409.
@@ -212,7 +212,8 @@ pub struct Controls {
 pub struct Page {
     /// At most so many; 1 to 1000.
     pub limit: usize,
-    /// What [`Paged::next`] said of the part before; `None` for the first.
+    /// What [`Paged::next`] said of the part before; `None` for the first. Up to 512 visible ASCII characters; one that
+    /// no answer gave is [`DeskError::Missing`].
     pub cursor: Option<String>,
 }
 
