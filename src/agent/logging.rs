@@ -17,7 +17,7 @@ pub(crate) fn start(format: LogFormat, verbosity: i8, colour: bool) {
     let filter = match verbosity {
         ..=-1 => "error",
         0 => "warn",
-        1 => "warn,evidenced=info,evidenced_agent=info,evidenced_kit=info,evidenced_aws=info",
+        1 => "warn,evidenced=info,evidenced_agent=info,evidenced_kit=info,evidenced_aws=info,evidenced_serve=info",
         2 => "info,evidenced_agent=debug,evidenced_kit=debug,evidenced_aws=debug",
         // Request and response bodies of the SDKs stay out at every level: they can hold what nobody should log.
         3.. => "debug,aws_smithy_runtime=info,aws_runtime=info,aws_sigv4=info,hyper_util=info",

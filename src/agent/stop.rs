@@ -7,10 +7,8 @@ use tokio::sync::Notify;
 /// How early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wish {
-    /// Nobody asked.
-    GoOn,
     /// What was read is sealed, the rest is a gap.
-    Seal,
+    Seal = 1,
     /// The run is given up.
     Leave,
 }

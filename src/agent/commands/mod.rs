@@ -126,7 +126,11 @@ pub fn run_in(
     };
     let Arguments { common, command } = arguments;
     let plain = common.no_color || std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let verbosity = if common.quiet { -1 } else { i8::try_from(common.verbose).unwrap_or(i8::MAX) };
+    let mut verbosity = if common.quiet { -1 } else { i8::try_from(common.verbose).unwrap_or(i8::MAX) };
+    if matches!(command, Command::Run(_)) && verbosity == 0 {
+        // Nobody looks at a daemon while it works: its log says what it does, and the heads of its log.
+        verbosity = 1;
+    }
     logging::start(common.log_format, verbosity, !plain && std::io::stderr().is_terminal());
     let context = Context { clouds, common, time, colour: !plain && std::io::stdout().is_terminal() };
     match dispatch(&context, command) {

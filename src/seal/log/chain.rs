@@ -318,7 +318,7 @@ impl<'a> Log<'a> {
     }
 
     /// An index behind which there is no file, found by doubling and halving.
-    pub(crate) fn last_index(&self) -> Result<Option<u64>, SealError> {
+    pub fn last_index(&self) -> Result<Option<u64>, SealError> {
         if !self.exists(0)? {
             if self.archive.list(&folder(&self.agent))?.iter().any(|name| index_of(name).is_some()) {
                 return Err(self.stuck("its entry 0 is missing, though later ones are there: restore it"));
