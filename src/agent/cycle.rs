@@ -21,7 +21,6 @@ use evidenced_spool::{Pushed, Sealing, SpoolError};
 use futures::FutureExt as _;
 use serde_json::Value;
 
-use crate::catalogue;
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
@@ -51,6 +50,10 @@ pub(crate) struct Cycle<'a> {
     pub(crate) keeper: &'a Keeper<'a>,
     /// The config.
     pub(crate) loaded: &'a Loaded,
+    /// The checks that the config asks for, or may.
+    pub(crate) library: &'a Arc<Library>,
+    /// The mappings that the config asks for.
+    pub(crate) mapping: &'a Mapping,
     /// What a person sees.
     pub(crate) progress: Arc<Progress>,
     /// What is asked for beyond the config.
@@ -92,16 +95,14 @@ pub(crate) struct Outcome {
 impl Cycle<'_> {
     /// Runs one cycle.
     pub(crate) async fn run(&self) -> Result<Outcome, Ended> {
-        let library = catalogue::library(self.loaded)?;
         let start = self.clock.now();
-        let judge = self.judge(&library)?;
-        let mapping = catalogue::chosen_mapping(self.loaded)?;
+        let judge = self.judge(self.library)?;
         let redactor = Redactor::new(&self.state.redaction_key()?);
         let lock = self.keeper.lock().await.map_err(|error| sealed(&error))?;
         let run = new_run(&*self.clock);
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
         let admitted = self.keeper.admit(run, self.slot.clone())?;
-        let going = AssertUnwindSafe(self.go_on(run, start, &judge, &mapping, redactor, lock)).catch_unwind();
+        let going = AssertUnwindSafe(self.go_on(run, start, &judge, self.mapping, redactor, lock)).catch_unwind();
         // A defect of ours ends the run, and not what else this process does.
         let ended = going.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         if let Err(error) = &ended {
@@ -177,7 +178,7 @@ impl Cycle<'_> {
             return Err(interrupted());
         }
         for (call, calls) in stats.totals() {
-            tracing::info!(call, calls, "called");
+            tracing::debug!(call, calls, "called");
         }
         let window = Window { start, end: self.clock.now() };
         self.progress.stage("judging and sealing");

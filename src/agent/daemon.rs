@@ -12,6 +12,7 @@ mod life;
 mod look_back;
 pub(crate) mod means;
 mod rounds;
+mod shift;
 mod systemd;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,8 @@ use self::desk::{FrontDesk, Source};
 use self::ledgers::Ledgers;
 use self::life::{Life, Order};
 use self::means::Means;
-use self::rounds::{Next, Rounds};
+use self::rounds::Rounds;
+use self::shift::{Next, Shift};
 use crate::args;
 use crate::clock::Time;
 use crate::commands::Context;
@@ -145,25 +147,21 @@ impl<'a> Daemon<'a> {
         self.look_back();
         let metrics = Arc::clone(&self.metrics);
         let count = move |target: &str, sent: Sent| metrics.notified(target, sent == Sent::Ok);
-        let rounds = Rounds {
+        let mut shift = Shift {
             daemon: self,
             means,
             keeper: &keeper,
             state,
-            ledgers,
             baselines: Baselines::open(state),
             teller: Teller::start(means.targets.clone(), self.clock(), count),
-            schedules,
             push: None,
             failing: false,
         };
-        for (schedule, table) in &rounds.schedules {
-            rounds.next(&schedule.name, table);
-        }
         systemd::ready();
-        systemd::status(&format!("{} schedules, evidence goes to {}", rounds.schedules.len(), keeper.location()));
-        tracing::info!(agent = %keeper.agent, store = keeper.location(), schedules = rounds.schedules.len(), "at work");
-        rounds.go().await
+        systemd::status(&format!("{} schedules, evidence goes to {}", schedules.len(), keeper.location()));
+        tracing::info!(agent = %keeper.agent, store = keeper.location(), schedules = schedules.len(), "at work");
+        shift.push_now();
+        Ok(Rounds { schedules, ledgers }.go(&mut shift).await)
     }
 
     /// What is known of slots: as it was kept here, or else as the log in the store knows it.

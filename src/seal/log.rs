@@ -152,6 +152,11 @@ impl Draft {
         self.run
     }
 
+    /// The slot of the schedule that it is about.
+    pub fn slot(&self) -> Option<&Slot> {
+        self.slot.as_ref()
+    }
+
     /// Why, in words.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()

@@ -2,6 +2,7 @@
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
 mod sealed;
+mod simulated;
 mod store;
 
 use std::io::Write as _;
@@ -36,7 +37,11 @@ fn main() -> ExitCode {
     if arguments.last().is_some_and(|last| last == "store") {
         return store::run();
     }
-    evidenced_agent::run(vec![Box::new(Synthetic)], std::env::args_os()).into()
+    let clouds: Vec<Box<dyn Cloud>> = vec![Box::new(Synthetic)];
+    match simulated::asked_for() {
+        Some(time) => evidenced_agent::run_in(clouds, std::env::args_os(), time).into(),
+        None => evidenced_agent::run(clouds, std::env::args_os()).into(),
+    }
 }
 
 const KIND: &str = "synthetic.store.thing";

@@ -11,6 +11,7 @@ use evidenced_store::Store;
 
 use super::Context;
 use crate::args::{Collect, Format};
+use crate::catalogue;
 use crate::clock::SystemClock;
 use crate::config::Loaded;
 use crate::cycle::{Cycle, Outcome};
@@ -28,6 +29,7 @@ use crate::storing;
 pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let loaded = context.load()?.sharded(options.shard)?;
     check_globs(context, &options.collectors)?;
+    let (library, mapping) = (catalogue::library(&loaded)?, catalogue::chosen_mapping(&loaded)?);
     let store = store(&loaded)?;
     let state = State::open(&loaded)?;
     let (signer, new) = sealing::signer(&loaded)?;
@@ -49,6 +51,8 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
             keeper: &keeper,
             clock,
             loaded: &loaded,
+            library: &library,
+            mapping: &mapping,
             progress: Arc::clone(&progress),
             scoping: Scoping {
                 collectors: options.collectors.clone(),

@@ -32,14 +32,22 @@ struct Kept {
 impl Ledgers {
     /// Those that are kept; `None` if there are none, as in a new state folder.
     pub(crate) fn open(state: &State) -> Option<Self> {
-        let bytes = std::fs::read(state.root().join(FILE)).ok()?;
-        match serde_json::from_slice(&bytes) {
-            Ok(kept) => Some(Self { kept }),
-            Err(error) => {
-                tracing::warn!(%error, file = FILE, "what was kept of the schedules cannot be read; the log tells instead");
-                None
-            }
+        let text = std::fs::read_to_string(state.root().join(FILE)).ok()?;
+        let ledgers = Self::from_json(&text);
+        if ledgers.is_none() {
+            tracing::warn!(file = FILE, "what was kept of the schedules cannot be read; the log tells instead");
         }
+        ledgers
+    }
+
+    /// As they are kept.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(&self.kept).unwrap_or_default()
+    }
+
+    /// As they were kept.
+    pub(crate) fn from_json(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(|kept| Self { kept })
     }
 
     /// Takes up a schedule: as it was kept, or as the log knows it, or from now on.
@@ -68,18 +76,16 @@ impl Ledgers {
         self.kept.get(name).map(|kept| &kept.ledger)
     }
 
-    /// Changes a schedule's ledger, and keeps it.
-    pub(crate) fn change(&mut self, state: &State, name: &str, change: impl FnOnce(&mut Ledger)) {
+    /// Changes a schedule's ledger.
+    pub(crate) fn change(&mut self, name: &str, change: impl FnOnce(&mut Ledger)) {
         if let Some(kept) = self.kept.get_mut(name) {
             change(&mut kept.ledger);
         }
-        self.keep(state);
     }
 
     /// Keeps everything. A full disk keeps nothing new: then a slot may be told twice, and none is forgotten.
     pub(crate) fn keep(&self, state: &State) {
-        let bytes = serde_json::to_vec(&self.kept).unwrap_or_default();
-        if let Err(error) = state.keep(FILE, &bytes) {
+        if let Err(error) = state.keep(FILE, self.to_json().as_bytes()) {
             tracing::error!(%error, file = FILE, "it cannot be kept which slots are accounted for; free some space");
         }
     }

@@ -10,7 +10,7 @@ use evidenced_serve::RunSummary;
 
 use super::board::{Board, Newest, Ran, slot_of};
 use super::desk::Source;
-use super::rounds::read;
+use super::shift::read;
 
 /// So many runs are looked at.
 const RUNS: usize = 30;

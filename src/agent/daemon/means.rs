@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use evidenced_check::Library;
+use evidenced_map::Mapping;
 use evidenced_model::Clock;
 use evidenced_seal::{PublicKeys, Signer};
 use evidenced_store::Store;
@@ -20,6 +22,9 @@ use crate::{catalogue, commands, sealing};
 /// A config, and what it names.
 pub(crate) struct Means {
     pub(crate) loaded: Loaded,
+    /// Read and compiled once, for all runs.
+    pub(crate) library: Arc<Library>,
+    pub(crate) mapping: Mapping,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) stamps: Option<Stamps>,
@@ -44,7 +49,7 @@ impl Means {
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
-        catalogue::chosen_mapping(&loaded)?;
+        let mapping = catalogue::chosen_mapping(&loaded)?;
         let store = commands::collect::store(&loaded)?;
         let (signer, new) = sealing::signer(&loaded)?;
         if new {
@@ -59,7 +64,7 @@ impl Means {
             };
             targets.push(target.target().map_err(wrong)?);
         }
-        Ok(Self { loaded, store, signer, stamps, keys, targets })
+        Ok(Self { loaded, library, mapping, store, signer, stamps, keys, targets })
     }
 
     /// The spool over the store.
