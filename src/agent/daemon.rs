@@ -139,11 +139,11 @@ impl<'a> Daemon<'a> {
             schedules: schedules.iter().map(|(schedule, _)| schedule.name.clone()).collect(),
         };
         let ledgers = self.ledgers(&source, state, &schedules, now);
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
         for (schedule, table) in &schedules {
             let from = ledgers.began(&schedule.name).unwrap_or(now);
             self.board.watch(&schedule.name, table.clone(), schedule.timeout.signed(), from);
         }
-        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
         self.look_back();
         let metrics = Arc::clone(&self.metrics);
         let count = move |target: &str, sent: Sent| metrics.notified(target, sent == Sent::Ok);

@@ -4,6 +4,7 @@
 
 mod company;
 mod config;
+mod daemon;
 mod deny_matrix;
 mod export;
 mod hostile;

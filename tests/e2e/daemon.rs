@@ -1,0 +1,424 @@
+//! The daemon, as it lives: slots a few seconds apart, killed, cut off, told to end, asked over HTTP.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use evidenced_model::Archive;
+use evidenced_seal::log::EntryKind;
+use evidenced_seal::{Log, PublicKey, PublicKeys};
+use serde_json::Value;
+use xtask::Ministack;
+
+use crate::support::{Agent, company, empty_moto, moto_venv, proxy, target};
+
+/// Nothing here takes longer, unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A daemon at work.
+struct Daemon {
+    child: Child,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    fn start(agent: &Agent) -> Self {
+        Self::start_with(agent, &[])
+    }
+
+    fn start_with(agent: &Agent, arguments: &[&str]) -> Self {
+        let mut command = agent.command(&["run", "--log-format", "json"]);
+        let mut child = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, listening) = mpsc::channel();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let value: Value = serde_json::from_str(&line).unwrap_or_default();
+                if value["message"] == "listening" {
+                    let _ = sender.send(value["address"].as_str().unwrap().parse().unwrap());
+                }
+                kept.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let address = listening.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{}", log.lock().unwrap()));
+        Self { child, address, log }
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, Value) {
+        let answer = (|| -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            write!(stream, "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", self.address)?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })();
+        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.log()));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|_| Value::from(body)))
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        self.ask("GET", path, "")
+    }
+
+    /// Asks until it is so.
+    #[track_caller]
+    fn until(&self, path: &str, so: impl Fn(u16, &Value) -> bool) -> Value {
+        let begin = Instant::now();
+        loop {
+            let (status, body) = self.get(path);
+            if so(status, &body) {
+                return body;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{path} stays {status} {body}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn codes(readiness: &Value) -> Vec<String> {
+        let reasons = readiness["reasons"].as_array().cloned().unwrap_or_default();
+        reasons.iter().map(|reason| reason["code"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Ends it as a service manager does.
+    #[track_caller]
+    fn end(mut self) -> String {
+        self.signal("TERM");
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+        self.log()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A way to a server that can be closed: connections are cut, and new ones are refused.
+struct Gate {
+    address: SocketAddr,
+    open: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let open = Arc::new(AtomicBool::new(true));
+        let is_open = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+                if !is_open.load(Ordering::Relaxed) {
+                    continue;
+                }
+                for (mut from, mut to) in [
+                    (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                    (server.try_clone().unwrap(), client.try_clone().unwrap()),
+                ] {
+                    let is_open = Arc::clone(&is_open);
+                    std::thread::spawn(move || {
+                        let mut bytes = [0; 16 << 10];
+                        while let Ok(read @ 1..) = from.read(&mut bytes) {
+                            if !is_open.load(Ordering::Relaxed) || to.write_all(&bytes[..read]).is_err() {
+                                break;
+                            }
+                        }
+                        let _ = (from.shutdown(std::net::Shutdown::Both), to.shutdown(std::net::Shutdown::Both));
+                    });
+                }
+            }
+        });
+        Self { address, open }
+    }
+
+    fn set(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+}
+
+/// An agent with slots some seconds apart; `more` goes to the end of its config.
+fn agent(endpoint: &str, seconds: u32, timeout: &str, more: &str) -> Agent {
+    let agent = Agent::with_config(&format!(
+        "agent: {{ id: test, state_dir: ./state, grace: 20s }}\n\
+         targets:\n  - aws:\n      regions: [eu-central-1]\n      endpoint_url: {endpoint}\n\
+         schedules:\n  - {{ name: quick, cron: \"*/{seconds} * * * * *\", jitter: 0s, timeout: {timeout}, collectors: [aws.kms] }}\n\
+         serve: {{ listen: \"127.0.0.1:0\" }}\nseal: {{ key: \"file:./key.pem\" }}\n{more}"
+    ));
+    agent.run(&["keygen", "key.pem"]).expect(0);
+    agent
+}
+
+const FOLDER: &str = "store: { url: ./evidence }\n";
+
+/// What the log says of each slot, and that everything verifies.
+fn accounted(agent: &Agent, archive: &dyn Archive) -> BTreeMap<jiff::Timestamp, Vec<EntryKind>> {
+    agent.run(&["verify"]).expect(0);
+    let keys = PublicKeys::from(&PublicKey::open(&agent.folder().join("key.pub.pem")).unwrap());
+    let log = Log::new(archive, "test".parse().unwrap(), keys);
+    let mut slots: BTreeMap<jiff::Timestamp, Vec<EntryKind>> = BTreeMap::new();
+    for index in 0..=log.last_index().unwrap().unwrap() {
+        let (statement, _) = log.entry(index).unwrap().unwrap();
+        if let Some(slot) = statement.predicate.slot {
+            slots.entry(slot.due).or_default().push(statement.predicate.kind);
+        }
+    }
+    slots
+}
+
+#[track_caller]
+fn every_slot_ended(slots: &BTreeMap<jiff::Timestamp, Vec<EntryKind>>, seconds: i64) {
+    let (first, last) = (slots.keys().next().unwrap().as_second(), slots.keys().last().unwrap().as_second());
+    let expected: Vec<i64> = (0..=(last - first) / seconds).map(|n| first + n * seconds).collect();
+    assert_eq!(slots.keys().map(|slot| slot.as_second()).collect::<Vec<_>>(), expected, "no slot is forgotten");
+    for (slot, kinds) in slots {
+        let ends = [EntryKind::Run, EntryKind::Missed, EntryKind::Skipped];
+        assert!(kinds.iter().any(|kind| ends.contains(kind)), "{slot}: {kinds:?}");
+    }
+}
+
+#[test]
+fn slots_are_accounted_for_over_a_kill_and_an_outage_and_readiness_says_so() {
+    let (moto, ministack) = (company(), Ministack::start(target()).unwrap());
+    let mut insider: Command = moto_venv().script("s3_insider.py");
+    assert!(insider.arg(ministack.url()).args(["bucket", "evidence"]).output().unwrap().status.success());
+    let gate = Gate::before(ministack.port());
+    let store = format!(
+        "store:\n  url: s3://evidence/prod\n  endpoint_url: http://{}\n  retention: {{ mode: compliance, days: 30 }}\n\
+         limits: {{ call_timeout_seconds: 3 }}\n",
+        gate.address
+    );
+    let agent = agent(&moto.url(), 4, "4s", &store);
+    let daemon = Daemon::start(&agent);
+    let (status, fresh) = daemon.get("/readyz");
+    assert_eq!((status, Daemon::codes(&fresh)), (503, vec!["starting".to_owned()]));
+    daemon.until("/readyz", |status, _| status == 200);
+    let (_, control) = daemon.get("/api/v1/controls/A.8.24?catalog=iso27001-2022");
+    assert_eq!(control["controls"][0]["control"], "A.8.24");
+    assert!(control["age_seconds"].as_u64().unwrap() < 30 && control["run"].is_string(), "{control}");
+
+    daemon.kill();
+    // At least one slot passes with nobody there.
+    std::thread::sleep(Duration::from_secs(9));
+    let daemon = Daemon::start(&agent);
+    daemon.until("/readyz", |status, _| status == 200);
+    daemon.until("/api/v1/status", |_, status| status["schedules"][0]["missed"].as_u64().unwrap() > 0);
+
+    gate.set(false);
+    let stale = daemon.until("/readyz", |status, body| status == 503 && Daemon::codes(body).len() == 2);
+    assert_eq!(Daemon::codes(&stale), ["overdue", "store"], "{stale}");
+    assert_eq!(agent.run(&["health", "--address", &daemon.address.to_string()]).code, Some(0), "it lives all the same");
+    assert_eq!(agent.run(&["health", "--ready", "--address", &daemon.address.to_string()]).code, Some(1));
+    let (_, metrics) = daemon.get("/metrics");
+    assert!(metrics.as_str().unwrap().contains("evidenced_ready 0"), "{metrics}");
+    gate.set(true);
+    daemon.until("/readyz", |status, _| status == 200);
+    daemon.until("/api/v1/status", |_, status| status["spool"]["runs"] == 0);
+    let (_, runs) = daemon.get("/api/v1/runs?limit=2");
+    assert_eq!(runs["items"].as_array().unwrap().len(), 2);
+    daemon.end();
+
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let options = evidenced_store::Options {
+        aws: Some(evidenced_store::AwsKey { id: "AKIAEXAMPLEEXAMPLE00".to_owned(), secret: "not-a-secret".to_owned() }),
+        endpoint_url: Some(ministack.url()),
+        ..evidenced_store::Options::new(Arc::new(evidenced_model::FixedClock(
+            jiff::Timestamp::from_second(i64::try_from(now).unwrap()).unwrap(),
+        )))
+    };
+    let archive = evidenced_store::open_archive("s3://evidence/prod", &options).unwrap();
+    let slots = accounted(&agent, &*archive);
+    every_slot_ended(&slots, 4);
+    assert!(slots.values().flatten().any(|kind| *kind == EntryKind::Missed));
+}
+
+fn folder_archive(agent: &Agent) -> Arc<dyn Archive> {
+    let options = evidenced_store::Options::new(Arc::new(evidenced_model::FixedClock(jiff::Timestamp::UNIX_EPOCH)));
+    evidenced_store::open_archive(&agent.store().display().to_string(), &options).unwrap()
+}
+
+#[test]
+fn a_collector_that_never_returns_is_a_gap_and_credentials_that_come_back_are_used() {
+    let moto = company();
+    let proxy = proxy(&moto);
+    let agent = agent(&proxy.url(), 3, "2s", FOLDER);
+    proxy.rules(&[("kms:ListKeys", "hold")]).unwrap();
+    let daemon = Daemon::start(&agent);
+    let partial = daemon.until("/api/v1/status", |_, status| status["run"]["status"] == "partial");
+    assert!(partial["run"]["totals"]["gaps"].as_u64().unwrap() > 0);
+    let (status, _) = daemon.get("/livez");
+    assert_eq!(status, 200);
+    // Everything is denied: that is no evidence, and the reason says why.
+    proxy.rules(&[("*", "deny")]).unwrap();
+    let stale = daemon.until("/readyz", |status, body| {
+        status == 503 && body.to_string().contains("could read nothing at all")
+    });
+    assert_eq!(Daemon::codes(&stale)[0], "overdue");
+    proxy.rules(&[]).unwrap();
+    daemon.until("/readyz", |status, _| status == 200);
+    daemon.end();
+    every_slot_ended(&accounted(&agent, &*folder_archive(&agent)), 3);
+}
+
+#[test]
+fn it_ends_in_time_and_what_was_read_is_sealed_or_given_up_as_the_config_says() {
+    let moto = company();
+    let proxy = proxy(&moto);
+    for (on_stop, sealed) in [("seal", true), ("abandon", false)] {
+        let agent = agent(&proxy.url(), 2, "50s", FOLDER);
+        let config = std::fs::read_to_string(agent.folder().join("evidenced.yaml")).unwrap();
+        let config = config.replace("grace: 20s", &format!("grace: 20s, on_stop: {on_stop}"));
+        std::fs::write(agent.folder().join("evidenced.yaml"), config).unwrap();
+        proxy.rules(&[("kms:DescribeKey", "hold")]).unwrap();
+        let daemon = Daemon::start(&agent);
+        proxy.await_call("kms:DescribeKey").unwrap();
+        let begin = Instant::now();
+        daemon.end();
+        assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+        proxy.rules(&[]).unwrap();
+        let kinds: Vec<EntryKind> = accounted(&agent, &*folder_archive(&agent)).into_values().flatten().collect();
+        let end = if sealed { EntryKind::Run } else { EntryKind::Started };
+        assert_eq!(kinds.last(), Some(&end), "{on_stop}: {kinds:?}");
+    }
+}
+
+#[test]
+fn a_config_is_read_again_and_a_bad_one_changes_nothing() {
+    let moto = empty_moto();
+    let agent = agent(&moto.url(), 3, "2s", FOLDER);
+    let path = agent.folder().join("evidenced.yaml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let daemon = Daemon::start(&agent);
+    daemon.until("/readyz", |status, _| status == 200);
+    std::fs::write(&path, good.replace("jitter: 0s", "jittr: 0s")).unwrap();
+    daemon.signal("HUP");
+    let status = daemon.until("/api/v1/status", |_, status| status["config"]["error"].is_string());
+    let error = status["config"]["error"].as_str().unwrap();
+    assert!(error.contains("evidenced.yaml") && error.contains("did you mean `jitter`?"), "{error}");
+    let last = status["schedules"][0]["last"]["run"].clone();
+    daemon.until("/api/v1/status", |_, status| status["schedules"][0]["last"]["run"] != last);
+    // What cannot change without a restart says so; what can is in force at once.
+    std::fs::write(&path, good.replace("id: test", "id: other")).unwrap();
+    daemon.signal("HUP");
+    daemon.until("/api/v1/status", |_, status| {
+        status["config"]["error"].as_str().is_some_and(|error| error.contains("restart it"))
+    });
+    std::fs::write(&path, good.replace("name: quick", "name: fast")).unwrap();
+    daemon.signal("HUP");
+    let status = daemon.until("/api/v1/status", |_, status| status["schedules"][0]["name"] == "fast");
+    assert_eq!(status["config"]["error"], Value::Null);
+    daemon.until("/readyz", |status, _| status == 200);
+    daemon.end();
+    agent.run(&["verify"]).expect(0);
+}
+
+#[test]
+fn two_of_one_id_do_not_fork_the_log() {
+    let moto = empty_moto();
+    let agent = agent(&moto.url(), 2, "10s", FOLDER);
+    let other = std::fs::read_to_string(agent.folder().join("evidenced.yaml")).unwrap();
+    let other = other.replace("./state", "./state-2");
+    std::fs::write(agent.folder().join("other.yaml"), other).unwrap();
+    let (one, two) = (Daemon::start(&agent), Daemon::start_with(&agent, &["-c", "other.yaml"]));
+    for daemon in [&one, &two] {
+        daemon.until("/readyz", |status, _| status == 200);
+    }
+    one.kill();
+    let last = two.get("/api/v1/status").1["schedules"][0]["last"]["due"].clone();
+    two.until("/api/v1/status", |_, status| status["schedules"][0]["last"]["due"] != last);
+    two.end();
+    every_slot_ended(&accounted(&agent, &*folder_archive(&agent)), 2);
+}
+
+#[test]
+fn a_run_is_started_by_whoever_has_the_token_and_changes_are_told() {
+    let moto = company();
+    let told = TcpListener::bind("127.0.0.1:0").unwrap();
+    let notify = format!(
+        "{FOLDER}notify: [{{ name: ops, url: \"http://{}/hook\", secret_file: ./secret }}]\n",
+        told.local_addr().unwrap()
+    );
+    let agent = agent(&moto.url(), 3600, "50s", &notify);
+    let path = agent.folder().join("evidenced.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let config = config.replace("*/3600 * * * * *", "0 0 0 1 1 *").replace("aws.kms", "aws.s3, aws.iam");
+    let config = config.replace("listen:", "token_file: ./token, listen:");
+    std::fs::write(&path, config).unwrap();
+    std::fs::write(agent.folder().join("token"), "an-example-token\n").unwrap();
+    std::fs::write(agent.folder().join("secret"), "hush\n").unwrap();
+    let daemon = Daemon::start(&agent);
+    let start = |daemon: &Daemon, token: &str| {
+        let body = "{\"schedule\": \"quick\"}";
+        let length = body.len();
+        let headers =
+            format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
+        let mut stream = TcpStream::connect(daemon.address).unwrap();
+        let host = daemon.address;
+        write!(stream, "POST /api/v1/runs HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
+    };
+    daemon.until("/api/v1/status", |_, status| status["schedules"][0]["name"] == "quick");
+    assert_eq!(start(&daemon, "somebody-elses-token"), 401);
+    assert_eq!(start(&daemon, "an-example-token"), 202);
+    let first = daemon.until("/api/v1/status", |_, status| status["run"]["run"].is_string())["run"]["run"].clone();
+    // The first run said nothing; then somebody opens a bucket to the world.
+    moto.seed("seed_change.py", &[]).unwrap();
+    assert_eq!(start(&daemon, "an-example-token"), 202);
+    daemon.until("/api/v1/status", |_, status| status["run"]["run"] != first);
+    let (mut stream, _) = told.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut head, mut line) = (String::new(), String::new());
+    while reader.read_line(&mut line).unwrap() > 2 {
+        head.push_str(&line.to_lowercase());
+        line.clear();
+    }
+    let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").unwrap();
+    let event: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&event["agent"], &event["schedule"]), (&Value::from("test"), &Value::from("quick")), "{event}");
+    assert!(["control_changed", "new_findings", "coverage_lost"].contains(&event["event"].as_str().unwrap()), "{event}");
+    // Signed as openssl signs.
+    let signature = head.split("evidenced-signature: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    let (time, mac) = signature.split_once(",v1=").unwrap();
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-hmac", "hush"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut signed = format!("{}.", time.strip_prefix("t=").unwrap()).into_bytes();
+    signed.extend(&body);
+    openssl.stdin.take().unwrap().write_all(&signed).unwrap();
+    let said = String::from_utf8(openssl.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(said.trim().rsplit(' ').next(), Some(mac));
+    let log = daemon.end();
+    assert!(!log.contains("hush") && !log.contains("an-example-token"), "{log}");
+}
