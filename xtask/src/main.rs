@@ -1,10 +1,11 @@
-//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | peers`: what a newcomer runs, and what holds the house together.
+//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | soak | peers`: what a newcomer runs, and what holds the house together.
 #![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
 
 mod bench;
 mod ci;
 mod crash;
 mod demo;
+mod soak;
 mod test;
 mod tools;
 
@@ -16,6 +17,7 @@ cargo xtask test          sets up every test peer and runs all tests
 cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
 cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost; or only at those
                           whose names begin with one of the arguments
+cargo xtask soak [SEED]   ten simulated weeks of the daemon with outages, jumping clocks and kills; nothing may be lost
 cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
         ["crash-matrix", places @ ..] => crash::run(places),
+        ["soak"] => soak::run(None),
+        ["soak", seed] => soak::run(Some(seed)),
         ["bench", parts @ ..] => bench::run(parts),
         ["ci"] => ci::run(),
         ["peers"] => test::peers(),
