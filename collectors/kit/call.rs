@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evidenced_model::{Cause, Clock, Refusal, Scope};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
 
 use crate::{Limits, Operation, Stats};
 
@@ -99,8 +100,10 @@ impl Calls {
         let mut tried = 0;
         let failure = loop {
             let permit = self.limits.acquire(scope, operation.service()).await;
-            let answer =
-                timeout(config.attempt_timeout, CURRENT.scope((scope.clone(), operation.call), attempt())).await;
+            let (account, region) = (&scope.account, &scope.region);
+            let span = tracing::debug_span!("call", operation = operation.call, %account, %region, tried);
+            let attempt = CURRENT.scope((scope.clone(), operation.call), attempt());
+            let answer = timeout(config.attempt_timeout, attempt).instrument(span).await;
             drop(permit);
             let failure = match answer {
                 Ok(Ok(answer)) => {

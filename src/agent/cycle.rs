@@ -20,6 +20,7 @@ use evidenced_seal::{Document, RunHeader, RunWriter, SealError, UnsignedRun};
 use evidenced_spool::{Pushed, Sealing, SpoolError};
 use futures::FutureExt as _;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
@@ -102,7 +103,10 @@ impl Cycle<'_> {
         let run = new_run(&*self.clock);
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
         let admitted = self.keeper.admit(run, self.slot.clone())?;
-        let going = AssertUnwindSafe(self.go_on(run, start, &judge, self.mapping, redactor, lock)).catch_unwind();
+        let going = self.go_on(run, start, &judge, self.mapping, redactor, lock);
+        let schedule = self.slot.as_ref().map(|slot| slot.schedule.as_str());
+        let going = going.instrument(tracing::info_span!("run", %run, agent = %self.agent(), schedule));
+        let going = AssertUnwindSafe(going).catch_unwind();
         // A defect of ours ends the run, and not what else this process does.
         let ended = going.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         if let Err(error) = &ended {
@@ -171,7 +175,8 @@ impl Cycle<'_> {
             deadline,
         };
         let began = Instant::now();
-        let collected = collect(plan, &work, SPOOL_MEMORY, tools).await.map_err(|error| sealed(&error))?;
+        let collecting = collect(plan, &work, SPOOL_MEMORY, tools).instrument(tracing::info_span!("collect"));
+        let collected = collecting.await.map_err(|error| sealed(&error))?;
         tracing::info!(stage = "collect", seconds = began.elapsed().as_secs_f64(), "everything is read");
         passed("cycle.collected")?;
         if self.stop.is_set() {
@@ -183,7 +188,7 @@ impl Cycle<'_> {
         let window = Window { start, end: self.clock.now() };
         self.progress.stage("judging and sealing");
         let rest = Rest { run, window, judge, mapping, stats: &stats, listing, principals, excluded, lock };
-        tokio::task::block_in_place(|| self.seal(rest, collected))
+        tokio::task::block_in_place(|| tracing::info_span!("seal").in_scope(|| self.seal(rest, collected)))
     }
 
     async fn open(&self, context: &OpenContext) -> Result<Opened, Ended> {

@@ -102,7 +102,7 @@ impl<'a> Keeper<'a> {
     pub(crate) fn push(&self) -> Pushed {
         let keys = self.keys();
         let by = Pusher { clock: &*self.clock, keys: &keys, signer: self.signer, stamper: self.stamper };
-        let pushed = block_in_place(|| self.spool.push(&self.remote, &by));
+        let pushed = block_in_place(|| tracing::info_span!("push").in_scope(|| self.spool.push(&self.remote, &by)));
         if let Some(error) = &pushed.stopped {
             tracing::warn!(%error, runs = pushed.runs_left, entries = pushed.entries_left,
                 "not everything could be sent; it is kept in the spool");

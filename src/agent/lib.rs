@@ -34,6 +34,7 @@ mod state;
 mod stop;
 mod storing;
 mod tallies;
+mod telemetry;
 mod telling;
 
 #[cfg(feature = "failpoints")]

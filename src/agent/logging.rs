@@ -1,7 +1,13 @@
 //! The program's own log, on stderr: a sentence, then fields.
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::telemetry::Telemetry;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -12,8 +18,9 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging. `verbosity` 0 is warnings, -1 errors, 1 information, 2 and more the SDKs too.
-pub(crate) fn start(format: LogFormat, verbosity: i8, colour: bool) {
+/// Starts logging. `verbosity` 0 is warnings, -1 errors, 1 information, 2 and more the SDKs too. Spans go to whoever
+/// the environment names.
+pub(crate) fn start(format: LogFormat, verbosity: i8, colour: bool, telemetry: Option<&Telemetry>) {
     let filter = match verbosity {
         ..=-1 => "error",
         0 => "warn",
@@ -23,10 +30,16 @@ pub(crate) fn start(format: LogFormat, verbosity: i8, colour: bool) {
         3.. => "debug,aws_smithy_runtime=info,aws_runtime=info,aws_sigv4=info,hyper_util=info",
     };
     let writer = std::io::stderr.with_max_level(tracing::Level::TRACE);
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
-    // A second start (in tests) keeps the first.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(colour).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(colour).with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    let spans = telemetry.and_then(Telemetry::tracer).map(|tracer| {
+        // Our own: what the SDKs say of a request can hold what nobody should see.
+        let ours = Targets::new().with_target("evidenced", LevelFilter::DEBUG);
+        tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)
+    });
+    // A second start (in tests) keeps the first.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(filter))).with(spans).try_init();
 }

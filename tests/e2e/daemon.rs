@@ -422,3 +422,63 @@ fn a_run_is_started_by_whoever_has_the_token_and_changes_are_told() {
     let log = daemon.end();
     assert!(!log.contains("hush") && !log.contains("an-example-token"), "{log}");
 }
+
+#[test]
+fn traces_and_metrics_go_to_whoever_the_environment_names() {
+    let moto = empty_moto();
+    let agent = agent(&moto.url(), 3600, "50s", FOLDER);
+    let path = agent.folder().join("evidenced.yaml");
+    let config = std::fs::read_to_string(&path).unwrap().replace("*/3600 * * * * *", "0 0 0 1 1 *");
+    std::fs::write(&path, config).unwrap();
+    let taker = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", taker.local_addr().unwrap());
+    let (sender, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in taker.incoming().map_while(Result::ok) {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                loop {
+                    let (mut head, mut line) = (String::new(), String::new());
+                    while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                        head.push_str(&line);
+                        line.clear();
+                    }
+                    let length = head.to_lowercase().split("content-length: ").nth(1).map(|rest| {
+                        rest.split("\r\n").next().unwrap().parse::<usize>().unwrap()
+                    });
+                    let Some(length) = length else { return };
+                    let mut body = vec![0; length];
+                    reader.read_exact(&mut body).unwrap();
+                    let path = head.split(' ').nth(1).unwrap().to_owned();
+                    let _ = sender.send((path, String::from_utf8_lossy(&body).into_owned()));
+                    (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                }
+            });
+        }
+    });
+    let mut command = agent.command(&["run", "--now"]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint).env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=hush");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begin = Instant::now();
+    while !agent.store().join("v1/runs/test").exists() && begin.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let (mut traces, mut metrics) = (String::new(), String::new());
+    while let Ok((path, body)) = requests.recv_timeout(Duration::from_millis(500)) {
+        match path.as_str() {
+            "/v1/traces" => traces.push_str(&body),
+            "/v1/metrics" => metrics.push_str(&body),
+            other => panic!("{other}"),
+        }
+    }
+    for word in ["evidenced", "collect", "seal", "push", "kms:ListKeys", "123456789012"] {
+        assert!(traces.contains(word), "{word}: {traces}");
+    }
+    for word in ["evidenced.runs", "evidenced.findings", "not_applicable"] {
+        assert!(metrics.contains(word), "{word}: {metrics}");
+    }
+    assert!(!traces.contains("not-a-secret") && !traces.contains("hush"));
+}

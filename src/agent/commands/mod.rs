@@ -35,6 +35,7 @@ use crate::args::{Arguments, Command, Common};
 use crate::clock::{SystemClock, Time};
 use crate::config::{Loaded, environment};
 use crate::exit::{Ended, Exit};
+use crate::telemetry::Telemetry;
 use crate::{logging, sealing, storing};
 
 /// What every command is given.
@@ -131,7 +132,9 @@ pub fn run_in(
         // Nobody looks at a daemon while it works: its log says what it does, and the heads of its log.
         verbosity = 1;
     }
-    logging::start(common.log_format, verbosity, !plain && std::io::stderr().is_terminal());
+    let telemetry = Telemetry::from_environment();
+    let colour = !plain && std::io::stderr().is_terminal();
+    logging::start(common.log_format, verbosity, colour, telemetry.as_ref());
     let context = Context { clouds, common, time, colour: !plain && std::io::stdout().is_terminal() };
     match dispatch(&context, command) {
         Ok(exit) => exit,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use evidenced_serve::{Metrics, Outcome as Call};
 
 use crate::cycle::Outcome;
+use crate::telemetry;
 
 /// The newest run, as metrics show it.
 pub(crate) fn newest(metrics: &Metrics, outcome: &Outcome) {
     let tallies = &outcome.tallies;
+    telemetry::counted(&outcome.header.manifest.totals);
     metrics.set_findings(&tallies.findings);
     metrics.set_gaps(&tallies.gaps);
     metrics.set_resources(outcome.header.manifest.totals.resources);

@@ -27,6 +27,7 @@ use crate::progress::Progress;
 use crate::scheduling::ScheduleConfig;
 use crate::state::State;
 use crate::stop::Stop;
+use crate::telemetry;
 
 /// After a failure it is tried again to send what waits after so long, and after twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -184,6 +185,7 @@ impl Shift<'_> {
             (true, false) => RunEnd::Skipped,
             (false, false) => RunEnd::Failed,
         };
+        telemetry::run_ended(schedule, end.as_str(), took);
         self.daemon.metrics.run_ended(schedule, end, (end != RunEnd::Skipped).then_some(took));
         if left_out {
             tracing::info!(schedule, reason = error.message, "a run is left out");
@@ -202,6 +204,7 @@ impl Shift<'_> {
         let complete = outcome.header.status == evidenced_model::RunStatus::Complete;
         let end = if complete { RunEnd::Complete } else { RunEnd::Partial };
         daemon.metrics.run_ended(schedule, end, Some(took));
+        telemetry::run_ended(schedule, end.as_str(), took);
         counts::newest(&daemon.metrics, &outcome);
         for (check, times) in &outcome.defects {
             tracing::error!(check, times, "a check could not decide by its own fault; please report this");
@@ -248,6 +251,7 @@ impl Shift<'_> {
             entries: pushed.entries_left as u64,
             error: error.clone(),
         };
+        telemetry::waiting(status.bytes, status.runs);
         daemon.board.spool(status, pushed.head, now);
         let waits = pushed.runs_left + pushed.entries_left > 0;
         match (waits && error.is_some(), self.failing) {
