@@ -199,18 +199,15 @@ async fn talk(
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&seat), write)), service);
     let mut connection = pin!(connection);
-    let stopped = tokio::select! {
+    let mut ended = tokio::select! {
         ended = &mut connection => Some(ended),
         _ = stop.changed() => None,
     };
-    let ended = match stopped {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        ended = Some(connection.await);
+    }
+    if let Some(Err(error)) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
 }
