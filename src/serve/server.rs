@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ask::Counter;
@@ -133,7 +134,11 @@ async fn serve(listener: Bound, house: Arc<House>, mut stop: watch::Receiver<Opt
             biased;
             _ = stop.changed() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => welcome(stream, &house, &seats, &stop),
+                Ok((stream, _)) => {
+                    welcome(stream, &house, &seats, &stop);
+                    // Whoever made room leaves before the next one comes: there are never more than the seats.
+                    yield_now().await;
+                }
                 Err(error) => hold(&error, &seats).await,
             },
         }
