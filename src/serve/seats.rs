@@ -165,7 +165,7 @@ mod tests {
 
     /// Connections in these phases, each for so many seconds, for whom there is no more room.
     fn full(phases: &[(Phase, u64)]) -> Arc<Seats> {
-        let began = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let began = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         let seats = Seats { most: phases.len(), began, taken: Mutex::default(), left: Notify::new() };
         let seats = Arc::new(seats);
         for (phase, seconds) in phases {

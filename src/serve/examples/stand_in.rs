@@ -36,7 +36,7 @@ fn metrics(desk: &desk::StandIn) -> Metrics {
     metrics.set_evidence(&status.evidence);
     metrics.set_spool(&status.spool);
     metrics.set_log_index(41);
-    metrics.run_ended(Some("hourly"), RunEnd::Partial, Some(Duration::from_secs(300)));
+    metrics.run_ended(Some("hourly"), RunEnd::Partial, Some(Duration::from_mins(5)));
     metrics.run_ended(None, RunEnd::Complete, Some(Duration::from_secs(7)));
     metrics.slots_missed("hourly", 1);
     metrics.set_findings(&BTreeMap::from([((Verdict::Fail, Severity::High), 1), ((Verdict::Pass, Severity::Low), 2)]));
