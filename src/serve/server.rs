@@ -153,8 +153,8 @@ async fn serve(listener: TcpListener, house: Arc<House>, mut stop: watch::Receiv
             },
         }
     }
+    // Connections have heard of it, too: those that ask for nothing end by themselves.
     drop(listener);
-    seats.end_idle();
     let grace = stop.borrow_and_update().unwrap_or_default();
     // Whoever drops the handle meanwhile does not shorten what was granted.
     _ = timeout_at(Instant::now() + grace, seats.emptied()).await;

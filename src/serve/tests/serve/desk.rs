@@ -1,6 +1,7 @@
 //! A desk that holds everything in memory, and can be told to be troublesome.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -41,6 +42,8 @@ pub(crate) struct Gate {
 pub(crate) struct StandIn {
     pub(crate) trouble: Mutex<Trouble>,
     pub(crate) gate: Gate,
+    /// How many questions came that may take their time.
+    pub(crate) asked: AtomicUsize,
     pub(crate) not_ready: Mutex<bool>,
     pub(crate) metrics: Mutex<Option<String>>,
     pub(crate) started: Mutex<Vec<StartRequest>>,
@@ -62,6 +65,7 @@ impl Gate {
 
 impl StandIn {
     fn trouble(&self) -> Result<(), DeskError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         let trouble = std::mem::take(&mut *self.trouble.lock().unwrap());
         match trouble {
             Trouble::None => {}

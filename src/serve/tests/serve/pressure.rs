@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -125,11 +126,12 @@ fn a_desk_that_hangs_for_good_takes_no_probe_with_it() {
     while get(&server, "/api/v1/runs").status != 200 {
         assert!(began.elapsed() < LONG, "the place is not given back");
     }
+    assert_eq!(desk.asked.load(Ordering::SeqCst), 2, "what nobody waits for any longer is not asked");
 }
 
 #[test]
 fn thousands_of_connections_take_neither_probes_nor_descriptors() {
-    let (server, _) = server_with(Limits { connections: 64, head: LONG, ..Limits::default() });
+    let (server, _) = server_with(Limits { connections: 64, head: 10 * LONG, ..Limits::default() });
     let mut held: Vec<TcpStream> = Vec::new();
     for number in 0..2000 {
         let Ok(mut stream) = TcpStream::connect(server.address()) else { break };
