@@ -15,12 +15,12 @@ async fn it_stops_at_once_when_nothing_is_under_way() {
     let mut kept = connect(&server);
     kept.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(read(&mut kept, false).unwrap().status, 200);
-    let mut begun = connect(&server);
-    begun.write_all(b"GET /livez HT").unwrap();
+    let mut halfway = connect(&server);
+    halfway.write_all(b"GET /livez HT").unwrap();
     let began = Instant::now();
     server.stop(LONG).await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
-    assert!(is_closed(&mut begun) && is_closed(&mut idle) && is_closed(&mut kept));
+    assert!(is_closed(&mut halfway) && is_closed(&mut idle) && is_closed(&mut kept));
     assert!(TcpStream::connect(address).is_err());
 }
 
