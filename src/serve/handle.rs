@@ -20,7 +20,7 @@ use crate::door::Door;
 use crate::problem::Problem;
 use crate::query::{self, Query};
 use crate::route::{LONGEST_TARGET, Route};
-use crate::{DeskError, Limits, OPENAPI, Pulse, StartRequest};
+use crate::{Desk, DeskError, Limits, OPENAPI, Pulse, StartRequest};
 
 /// The longest name of a schedule that is looked for.
 const LONGEST_NAME: usize = 128;
@@ -81,19 +81,19 @@ async fn answer(house: &House, route: Route, segment: &str, query: Option<&str>)
     let found = match route {
         Route::Live => return live(house),
         Route::Ready => {
-            let readiness = counter.at_once(|desk| desk.readiness())?;
+            let readiness = counter.at_once(Desk::readiness)?;
             let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             return Ok(json(status, serde_json::to_vec(&readiness).map_err(|_| Problem::fault())?));
         }
         Route::Metrics => {
-            let metrics = counter.at_once(|desk| desk.metrics())?;
+            let metrics = counter.at_once(Desk::metrics)?;
             return Ok(with_body(StatusCode::OK, prometheus_text::CONTENT_TYPE, metrics));
         }
         Route::OpenApi => return Ok(json(StatusCode::OK, OPENAPI)),
         Route::Dashboard => return dashboard::page(counter).await,
         Route::Status => {
             Query::parse(query)?.finish()?;
-            let status = counter.at_once(|desk| desk.status())?;
+            let status = counter.at_once(Desk::status)?;
             serde_json::to_vec(&*status).map_err(|_| Problem::fault())?
         }
         Route::Runs => {

@@ -20,16 +20,13 @@ pub(crate) enum Host {
 impl Authority {
     /// Parses a name, an IPv4 address or a bracketed IPv6 address, with or without a port; nothing else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, port) = rest.split_once(']')?;
-                let address: Ipv6Addr = address.parse().ok()?;
-                (Host::Address(IpAddr::V6(address).to_canonical()), port)
-            }
-            None => {
-                let end = text.find(':').unwrap_or(text.len());
-                (Host::parse(&text[..end])?, &text[end..])
-            }
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (address, port) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            (Host::Address(IpAddr::V6(address).to_canonical()), port)
+        } else {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (Host::parse(host)?, port)
         };
         let port = match port.strip_prefix(':') {
             Some("") => None,

@@ -35,5 +35,5 @@ pub use pulse::Pulse;
 pub use server::{Server, ServerHandle};
 pub use token::Token;
 
-/// The OpenAPI document, as it is served.
+/// The `OpenAPI` document, as it is served.
 pub const OPENAPI: &str = include_str!("openapi.json");

@@ -139,7 +139,7 @@ fn verdict(word: &str) -> Result<Verdict, Problem> {
 fn parse<T: FromStr<Err = ModelError>>(name: &str, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error| match error {
         ModelError::Id { rule, .. } => Problem::wrong(format!("{name}: {rule}.")),
-        _ => Problem::wrong(format!("{name}: not understood.")),
+        ModelError::Digest(_) => Problem::wrong(format!("{name}: not understood.")),
     })
 }
 

@@ -8,6 +8,9 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+/// For how long, in microseconds, a connection has the benefit of the doubt.
+const FRESH: u64 = 1_000_000;
+
 /// What a connection is about, the least worth keeping first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -62,8 +65,7 @@ impl Seat {
 
     /// Begins another phase.
     pub(crate) fn enter(&self, phase: Phase) {
-        let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.since.store(now, Ordering::Relaxed);
+        self.since.store(micros(self.began), Ordering::Relaxed);
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
@@ -74,9 +76,17 @@ impl Seat {
         }
     }
 
-    /// What goes first: the phase that is least worth keeping, and in it who came first.
-    fn worth(&self) -> (u8, u64) {
-        (self.phase.load(Ordering::Relaxed), self.since.load(Ordering::Relaxed))
+    /// What goes first: of those that have been as they are for a while, the phase that is least worth keeping, and in
+    /// it who came first; then whoever came first. So a probe that has just come in is the last to go, whatever others
+    /// are about. Nothing for a request that is being answered: it stays.
+    fn worth(&self, now: u64) -> Option<(bool, u8, u64)> {
+        let (phase, since) = (self.phase.load(Ordering::Relaxed), self.since.load(Ordering::Relaxed));
+        let fresh = now.saturating_sub(since) < FRESH;
+        (phase != Phase::Answering as u8).then_some((fresh, if fresh { 0 } else { phase }, since))
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) <= Phase::Heading as u8
     }
 }
 
@@ -92,16 +102,11 @@ impl Seats {
         if taken.seats.len() < self.most {
             return true;
         }
-        let least = taken.seats.iter().map(|(number, (seat, _))| (seat.worth(), *number)).min();
-        match least {
-            Some(((phase, _), number)) if phase != Phase::Answering as u8 => {
-                if let Some((_, task)) = taken.seats.remove(&number) {
-                    task.abort();
-                }
-                true
-            }
-            _ => false,
-        }
+        let now = micros(self.began);
+        let worth = |(number, (seat, _)): (&u64, &(Arc<Seat>, _))| seat.worth(now).map(|worth| (worth, *number));
+        let least = taken.seats.iter().filter_map(worth).min();
+        let leaves = least.and_then(|(_, number)| taken.seats.remove(&number));
+        leaves.map(|(_, task)| task.abort()).is_some()
     }
 
     /// Seats a connection. `task` begins it: it gets the seat, and a ticket that it keeps to its end.
@@ -120,7 +125,7 @@ impl Seats {
     /// Ends every connection that asks for nothing yet.
     pub(crate) fn end_idle(&self) {
         let taken = self.taken();
-        for (_, task) in taken.seats.values().filter(|(seat, _)| seat.worth().0 <= Phase::Heading as u8) {
+        for (_, task) in taken.seats.values().filter(|(seat, _)| seat.is_quiet()) {
             task.abort();
         }
     }
@@ -141,9 +146,88 @@ impl Seats {
     }
 }
 
+fn micros(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.seats.taken().seats.remove(&self.number);
         self.seats.left.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Connections in these phases, each for so many seconds, for whom there is no more room.
+    fn full(phases: &[(Phase, u64)]) -> Arc<Seats> {
+        let began = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+        let seats = Seats { most: phases.len(), began, taken: Mutex::default(), left: Notify::new() };
+        let seats = Arc::new(seats);
+        for (phase, seconds) in phases {
+            seats.seat(|seat, ticket| {
+                seat.enter(*phase);
+                seat.since.fetch_sub(seconds * 1_000_000, Ordering::Relaxed);
+                tokio::spawn(async move {
+                    std::future::pending::<()>().await;
+                    drop(ticket);
+                })
+                .abort_handle()
+            });
+        }
+        seats
+    }
+
+    /// In which order they leave when others come, by their place.
+    fn order(seats: &Seats) -> Vec<u64> {
+        let mut left = Vec::new();
+        loop {
+            let before: Vec<u64> = seats.taken().seats.keys().copied().collect();
+            if !seats.make_room() {
+                return left;
+            }
+            let taken = seats.taken();
+            left.extend(before.iter().filter(|number| !taken.seats.contains_key(number)));
+            let Some(filler) = left.last().copied() else { return left };
+            drop(taken);
+            // Whoever comes is answered at once, and stays.
+            seats.seat_answering(1000 + filler);
+        }
+    }
+
+    impl Seats {
+        fn seat_answering(&self, number: u64) {
+            let seat = Seat::new(self.began);
+            seat.enter(Phase::Answering);
+            let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+            self.taken().seats.insert(number, (seat, task));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_asks_for_nothing_goes_first_and_what_has_just_come_last() {
+        let seats = full(&[
+            (Phase::Answering, 30),
+            (Phase::Writing, 20),
+            (Phase::Heading, 2),
+            (Phase::Heading, 3),
+            (Phase::Idle, 2),
+            (Phase::Idle, 5),
+            (Phase::Idle, 0),
+            (Phase::Heading, 0),
+        ]);
+        assert_eq!(order(&seats), [6, 5, 4, 3, 2, 7, 8], "the first is being answered, and stays");
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_has_just_come_outlives_all_that_hold_on() {
+        let mut phases = vec![(Phase::Writing, 2); 20];
+        phases.extend(vec![(Phase::Heading, 4); 20]);
+        phases.push((Phase::Idle, 0));
+        assert_eq!(order(&full(&phases)).last(), Some(&41));
     }
 }

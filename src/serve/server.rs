@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener as Bound};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,9 +11,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ask::Counter;
@@ -27,6 +28,8 @@ use crate::{Desk, Limits, ServeConfig, ServeError, Token};
 const HEADERS: usize = 64;
 /// The head of a request, all in all.
 const HEAD_BYTES: usize = 16 << 10;
+/// Connections that the system holds until they are taken. Where it holds few, a flood costs a probe a second.
+const BACKLOG: u32 = 4096;
 /// How long to wait for file descriptors when there are none.
 const BREATH: Duration = Duration::from_millis(50);
 /// What somebody reads for whom there is no room.
@@ -53,10 +56,6 @@ impl Server {
     /// Listens, and answers on a thread of its own from here on.
     pub fn bind(config: ServeConfig, desk: Arc<dyn Desk>) -> Result<ServerHandle, ServeError> {
         let door = Door::new(config.listen, config.token, &config.hosts)?;
-        let wrong = |source| ServeError::Listen { listen: config.listen, source };
-        let listener = Bound::bind(config.listen).map_err(wrong)?;
-        listener.set_nonblocking(true).map_err(wrong)?;
-        let address = listener.local_addr().map_err(wrong)?;
         let limits = config.limits;
         let house = Arc::new(House {
             counter: Counter::new(desk, &limits),
@@ -71,13 +70,17 @@ impl Server {
             .thread_name("desk")
             .build()
             .map_err(ServeError::Thread)?;
+        let wrong = |source| ServeError::Listen { listen: config.listen, source };
+        let listener = {
+            let _inside = runtime.enter();
+            listen(config.listen).map_err(wrong)?
+        };
+        let address = listener.local_addr().map_err(wrong)?;
         let (stop, stopping) = watch::channel(None);
         let (ended, running) = watch::channel(());
         let shared = Arc::clone(&house);
         let thread = std::thread::Builder::new().name("serve".to_owned()).spawn(move || {
-            if let Err(error) = runtime.block_on(serve(listener, shared, stopping)) {
-                tracing::error!(%error, "the endpoint has ended");
-            }
+            runtime.block_on(serve(listener, shared, stopping));
             // A question that hangs must not keep the process.
             runtime.shutdown_background();
             drop(ended);
@@ -124,26 +127,37 @@ impl Drop for ServerHandle {
     }
 }
 
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: a port that was ours a moment ago is ours again.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Takes connections until it is to stop, and ends those that are left.
-async fn serve(listener: Bound, house: Arc<House>, mut stop: watch::Receiver<Option<Duration>>) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+async fn serve(listener: TcpListener, house: Arc<House>, mut stop: watch::Receiver<Option<Duration>>) {
     let seats = Seats::new(house.limits.connections);
     loop {
         tokio::select! {
             biased;
             _ = stop.changed() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => welcome(stream, &house, &seats, &stop),
+                Ok((stream, _)) => {
+                    welcome(stream, &house, &seats, &stop);
+                    // Whoever made room leaves before the next one comes: there are never more than the seats.
+                    yield_now().await;
+                }
                 Err(error) => hold(&error, &seats).await,
             },
         }
     }
+    // Connections have heard of it, too: those that ask for nothing end by themselves.
     drop(listener);
-    seats.end_idle();
     let grace = stop.borrow_and_update().unwrap_or_default();
     // Whoever drops the handle meanwhile does not shorten what was granted.
     _ = timeout_at(Instant::now() + grace, seats.emptied()).await;
-    Ok(())
 }
 
 /// Waits a little when the process has no file descriptors left, and gives some back. Other errors are those of a client
@@ -199,18 +213,15 @@ async fn talk(
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&seat), write)), service);
     let mut connection = pin!(connection);
-    let stopped = tokio::select! {
+    let mut ended = tokio::select! {
         ended = &mut connection => Some(ended),
         _ = stop.changed() => None,
     };
-    let ended = match stopped {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
+    if ended.is_none() {
+        connection.as_mut().graceful_shutdown();
+        ended = Some(connection.await);
+    }
+    if let Some(Err(error)) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
 }
