@@ -304,7 +304,8 @@ impl Loaded {
         self.check_schedules(clouds)?;
         self.config.serve.check().map_err(|(member, message)| self.wrong(&["serve", member], &message))?;
         for (index, target) in self.config.notify.iter().enumerate() {
-            let wrong = |(member, message): (&str, String)| self.wrong(&["notify", &index.to_string(), member], &message);
+            let wrong =
+                |(member, message): (&str, String)| self.wrong(&["notify", &index.to_string(), member], &message);
             target.check().map_err(wrong)?;
         }
         self.config.seal.check().map_err(|(path, message)| self.wrong(&path, &message))?;

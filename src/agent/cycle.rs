@@ -31,8 +31,8 @@ use crate::judging::{JudgeError, Judged, judge};
 use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
-use crate::state::State;
 use crate::shard::Shard;
+use crate::state::State;
 use crate::stop::{Stop, Wish};
 use crate::tallies::Tallies;
 
@@ -183,7 +183,7 @@ impl Cycle<'_> {
             return Err(interrupted());
         }
         for (call, calls) in stats.totals() {
-            tracing::debug!(call, calls, "called");
+            tracing::info!(call, calls, "called");
         }
         let window = Window { start, end: self.clock.now() };
         self.progress.stage("judging and sealing");
@@ -268,11 +268,12 @@ impl Cycle<'_> {
             ..self.manifest(run, window, &lock)
         };
         let manifest = owners(manifest, self.loaded);
-        let status = if totals.gaps == 0 && judged.defects.is_empty() && (totals.scopes > 0 || nothing_is_ours(&manifest)) {
-            RunStatus::Complete
-        } else {
-            RunStatus::Partial
-        };
+        let status =
+            if totals.gaps == 0 && judged.defects.is_empty() && (totals.scopes > 0 || nothing_is_ours(&manifest)) {
+                RunStatus::Complete
+            } else {
+                RunStatus::Partial
+            };
         let sealed_controls = Controls { controls: controls.clone(), findings: roots.findings.digest };
         let mappings = mappings(checks, mapping, self.loaded);
         writer

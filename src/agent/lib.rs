@@ -37,9 +37,9 @@ mod tallies;
 mod telemetry;
 mod telling;
 
+pub use clock::Time;
 #[cfg(feature = "failpoints")]
 pub use commands::print_places;
-pub use clock::Time;
 pub use commands::{run, run_in};
 pub use config::Config;
 pub use config::normalised;

@@ -18,16 +18,31 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging. `verbosity` 0 is warnings, -1 errors, 1 information, 2 and more the SDKs too. Spans go to whoever
-/// the environment names.
-pub(crate) fn start(format: LogFormat, verbosity: i8, colour: bool, telemetry: Option<&Telemetry>) {
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verbosity {
+    /// Only what somebody must act on.
+    Errors,
+    /// What a daemon does.
+    Daemon,
+    /// Warnings; once and more often: information, and then the SDKs' too.
+    More(u8),
+}
+
+/// Starts logging. Spans go to whoever the environment names.
+pub(crate) fn start(format: LogFormat, verbosity: Verbosity, colour: bool, telemetry: Option<&Telemetry>) {
     let filter = match verbosity {
-        ..=-1 => "error",
-        0 => "warn",
-        1 => "warn,evidenced=info,evidenced_agent=info,evidenced_kit=info,evidenced_aws=info,evidenced_serve=info",
-        2 => "info,evidenced_agent=debug,evidenced_kit=debug,evidenced_aws=debug",
+        Verbosity::Errors => "error",
+        Verbosity::Daemon => {
+            "warn,evidenced=info,evidenced_agent=info,evidenced_agent::cycle=warn,evidenced_serve=info"
+        }
+        Verbosity::More(0) => "warn",
+        Verbosity::More(1) => {
+            "warn,evidenced=info,evidenced_agent=info,evidenced_kit=info,evidenced_aws=info,evidenced_serve=info"
+        }
+        Verbosity::More(2) => "info,evidenced_agent=debug,evidenced_kit=debug,evidenced_aws=debug",
         // Request and response bodies of the SDKs stay out at every level: they can hold what nobody should log.
-        3.. => "debug,aws_smithy_runtime=info,aws_runtime=info,aws_sigv4=info,hyper_util=info",
+        Verbosity::More(3..) => "debug,aws_smithy_runtime=info,aws_runtime=info,aws_sigv4=info,hyper_util=info",
     };
     let writer = std::io::stderr.with_max_level(tracing::Level::TRACE);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);

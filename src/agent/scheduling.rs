@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn jitter_is_a_tenth_of_short_schedules() {
-        let jitter = |cron: &str| read(&format!("{{\"name\": \"a\", \"cron\": \"{cron}\"}}")).timetable().unwrap().jitter();
+        let jitter =
+            |cron: &str| read(&format!("{{\"name\": \"a\", \"cron\": \"{cron}\"}}")).timetable().unwrap().jitter();
         assert_eq!(jitter("@daily").as_secs(), 300);
         assert_eq!(jitter("0 */10 * * * *").as_secs(), 60);
         assert_eq!(jitter("*/5 * * * * *").as_millis(), 500);

@@ -28,7 +28,10 @@ impl Shard {
     /// `JOB_COMPLETION_INDEX` counts from 0.
     pub(crate) fn from_environment(environment: &[(String, String)]) -> Result<Option<Self>, Ended> {
         let get = |wanted: &str| {
-            environment.iter().find(|(name, value)| name == wanted && !value.is_empty()).map(|(_, value)| value.as_str())
+            environment
+                .iter()
+                .find(|(name, value)| name == wanted && !value.is_empty())
+                .map(|(_, value)| value.as_str())
         };
         let wrong = |name: &str, what: String| Ended::new(Exit::Usage, format!("environment variable {name}: {what}"));
         if let Some(shard) = get("EVIDENCED_SHARD") {

@@ -44,8 +44,7 @@ impl Telemetry {
         let runtime = runtime.worker_threads(1).thread_name("otlp").enable_all().build().ok()?;
         let resource = Resource::builder();
         let resource = if set("OTEL_SERVICE_NAME") { resource } else { resource.with_service_name(NAME) };
-        let resource =
-            resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build();
+        let resource = resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build();
         let client = Client { client: reqwest::Client::new(), handle: runtime.handle().clone() };
         let traces = traces.then(|| {
             let exporter = SpanExporter::builder().with_http().with_http_client(client.clone()).build();
@@ -114,8 +113,7 @@ impl HttpClient for Client {
 /// A run ended.
 pub(crate) fn run_ended(schedule: Option<&str>, end: &'static str, took: Duration) {
     let meter = global::meter(NAME);
-    let attributes =
-        [KeyValue::new("schedule", schedule.unwrap_or("none").to_owned()), KeyValue::new("status", end)];
+    let attributes = [KeyValue::new("schedule", schedule.unwrap_or("none").to_owned()), KeyValue::new("status", end)];
     meter.u64_counter("evidenced.runs").build().add(1, &attributes);
     meter.f64_histogram("evidenced.run.duration").with_unit("s").build().record(took.as_secs_f64(), &attributes);
 }

@@ -35,10 +35,13 @@ impl NotifyConfig {
     /// What is wrong with it: the member, and what to do.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         match (&self.url, &self.url_file) {
-            (None, None) => return Err(("url", "say where in url, or name a file with the address in url_file".into())),
+            (None, None) => {
+                return Err(("url", "say where in url, or name a file with the address in url_file".into()));
+            }
             (Some(_), Some(_)) => return Err(("url_file", "url and url_file are both there; keep one".into())),
             (Some(url), None) => {
-                Target::new("", self.format, &Secret::new(url), None, []).map_err(|error| ("url", error.to_string()))?;
+                Target::new("", self.format, &Secret::new(url), None, [])
+                    .map_err(|error| ("url", error.to_string()))?;
             }
             (None, Some(_)) => {}
         }

@@ -33,7 +33,8 @@ impl Timetable {
         let six = match fields[..] {
             [minute, hour, day, month, weekday] => {
                 if !is_any(day) && !is_any(weekday) {
-                    let what = "it names days of the month and of the week; Unix means either, others mean both: name one";
+                    let what =
+                        "it names days of the month and of the week; Unix means either, others mean both: name one";
                     return Err(wrong(what.to_owned()));
                 }
                 format!("0 {minute} {hour} {day} {month} {}", weekdays(weekday).map_err(wrong)?)
@@ -130,9 +131,10 @@ fn weekdays(field: &str) -> Result<String, String> {
     const NAMES: [&str; 8] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"];
     let name = |word: &str| -> Result<String, String> {
         match word.parse::<usize>() {
-            Ok(number) => {
-                NAMES.get(number).map(|name| (*name).to_owned()).ok_or_else(|| format!("{number} is no day of the week"))
-            }
+            Ok(number) => NAMES
+                .get(number)
+                .map(|name| (*name).to_owned())
+                .ok_or_else(|| format!("{number} is no day of the week")),
             Err(_) => Ok(word.to_owned()),
         }
     };
@@ -185,10 +187,9 @@ mod tests {
 
     #[test]
     fn an_hourly_schedule_stays_hourly_when_clocks_change() {
-        for (after, until) in [
-            ("2026-03-28T20:59:00Z", "2026-03-29T05:00:00Z"),
-            ("2026-10-24T20:59:00Z", "2026-10-25T05:00:00Z"),
-        ] {
+        for (after, until) in
+            [("2026-03-28T20:59:00Z", "2026-03-29T05:00:00Z"), ("2026-10-24T20:59:00Z", "2026-10-25T05:00:00Z")]
+        {
             let slots = slots("0 0 * * * *", "Europe/Berlin", after, until);
             assert_eq!(slots.len(), 9, "{slots:?}");
             assert!(slots.is_sorted());
@@ -245,10 +246,7 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert_eq!(table("0 0 0 30 2 *", "UTC").after("2026-01-01T00:00:00Z".parse().unwrap()), None);
-        assert_eq!(
-            slots("@daily", "UTC", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
-            ["2026-01-02T00:00:00Z"]
-        );
+        assert_eq!(slots("@daily", "UTC", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"), ["2026-01-02T00:00:00Z"]);
     }
 
     #[test]

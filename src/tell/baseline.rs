@@ -61,8 +61,7 @@ impl Seen {
 
     /// Takes in how controls stand.
     pub fn controls<'a>(&mut self, controls: impl IntoIterator<Item = &'a ControlStanding>) {
-        self.controls
-            .extend(controls.into_iter().map(|one| (format!("{} {}", one.catalog, one.control), one.clone())));
+        self.controls.extend(controls.into_iter().map(|one| (format!("{} {}", one.catalog, one.control), one.clone())));
     }
 
     /// What is new since the run before, and how things stand now. Without a run before, nothing is new.
@@ -176,8 +175,11 @@ mod tests {
         let (nothing, same) = seen("supported", &["a"], "complete").since(Some(&kept));
         assert_eq!((nothing, &same), (vec![], &first));
         let (changes, then) = seen("contradicted", &["b", "a", "c"], "denied").since(Some(&same));
-        let [Change::ControlChanged { from, to, .. }, Change::NewFindings { count, worst, examples },
-            Change::CoverageLost { count: lost, examples: places }] = &changes[..]
+        let [
+            Change::ControlChanged { from, to, .. },
+            Change::NewFindings { count, worst, examples },
+            Change::CoverageLost { count: lost, examples: places },
+        ] = &changes[..]
         else {
             panic!("{changes:?}")
         };

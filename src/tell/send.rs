@@ -115,8 +115,7 @@ async fn attempt(
     client: &reqwest::Client,
     clock: &dyn Clock,
 ) -> Result<(), (bool, String)> {
-    let mut request =
-        client.post(target.url().clone()).header("content-type", "application/json").body(body.to_vec());
+    let mut request = client.post(target.url().clone()).header("content-type", "application/json").body(body.to_vec());
     if let Some(signature) = target.signature(body, clock.now()) {
         request = request.header("evidenced-signature", signature);
     }

@@ -157,7 +157,8 @@ mod tests {
     fn a_message_cannot_call_a_whole_channel() {
         let body = String::from_utf8(target(Format::Slack, &Topic::ALL).body(&event())).unwrap();
         assert!(body.contains("&lt;!channel&gt; &amp; more"), "{body}");
-        let json: serde_json::Value = serde_json::from_slice(&target(Format::Json, &Topic::ALL).body(&event())).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_slice(&target(Format::Json, &Topic::ALL).body(&event())).unwrap();
         assert_eq!((&json["event"], &json["runs"]), (&json!("store_failing"), &json!(2)));
     }
 

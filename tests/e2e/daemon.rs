@@ -274,9 +274,8 @@ fn a_collector_that_never_returns_is_a_gap_and_credentials_that_come_back_are_us
     assert_eq!(status, 200);
     // Everything is denied: that is no evidence, and the reason says why.
     proxy.rules(&[("*", "deny")]).unwrap();
-    let stale = daemon.until("/readyz", |status, body| {
-        status == 503 && body.to_string().contains("could read nothing at all")
-    });
+    let stale =
+        daemon.until("/readyz", |status, body| status == 503 && body.to_string().contains("could read nothing at all"));
     assert_eq!(Daemon::codes(&stale)[0], "overdue");
     proxy.rules(&[]).unwrap();
     daemon.until("/readyz", |status, _| status == 200);
@@ -378,7 +377,8 @@ fn a_run_is_started_by_whoever_has_the_token_and_changes_are_told() {
             format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
         let mut stream = TcpStream::connect(daemon.address).unwrap();
         let host = daemon.address;
-        write!(stream, "POST /api/v1/runs HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n{body}").unwrap();
+        write!(stream, "POST /api/v1/runs HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n{body}")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split(' ').nth(1).unwrap().parse::<u16>().unwrap()
@@ -404,7 +404,10 @@ fn a_run_is_started_by_whoever_has_the_token_and_changes_are_told() {
     stream.write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n").unwrap();
     let event: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&event["agent"], &event["schedule"]), (&Value::from("test"), &Value::from("quick")), "{event}");
-    assert!(["control_changed", "new_findings", "coverage_lost"].contains(&event["event"].as_str().unwrap()), "{event}");
+    assert!(
+        ["control_changed", "new_findings", "coverage_lost"].contains(&event["event"].as_str().unwrap()),
+        "{event}"
+    );
     // Signed as openssl signs.
     let signature = head.split("evidenced-signature: ").nth(1).unwrap().split("\r\n").next().unwrap();
     let (time, mac) = signature.split_once(",v1=").unwrap();
@@ -444,9 +447,11 @@ fn traces_and_metrics_go_to_whoever_the_environment_names() {
                         head.push_str(&line);
                         line.clear();
                     }
-                    let length = head.to_lowercase().split("content-length: ").nth(1).map(|rest| {
-                        rest.split("\r\n").next().unwrap().parse::<usize>().unwrap()
-                    });
+                    let length = head
+                        .to_lowercase()
+                        .split("content-length: ")
+                        .nth(1)
+                        .map(|rest| rest.split("\r\n").next().unwrap().parse::<usize>().unwrap());
                     let Some(length) = length else { return };
                     let mut body = vec![0; length];
                     reader.read_exact(&mut body).unwrap();

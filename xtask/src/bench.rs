@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what a run costs, held against the bars. Counts, bytes and CPU seconds, not wall time.
 
+mod serve;
 mod verify;
 
 use std::fs;
@@ -18,7 +19,9 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 5] = ["aws", "kernels", "store", "synthetic", "verify"];
+const PARTS: [&str; 6] = ["aws", "kernels", "serve", "store", "synthetic", "verify"];
+/// Where a static program can be built.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds for release, measures the parts that are named (all of them, if none is), prints a line a figure; an error
 /// if a bar is not met.
@@ -30,11 +33,11 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     let target = target()?;
     let venv = Venv::ensure(&target, "moto")?;
     println!("building for release");
-    xtask::venv::run(
-        cargo(&["build", "--release", "-p", "evidenced", "-p", "evidenced-bench"]).env("LC_ALL", "C"),
-        "cargo build",
-    )?;
-    let release = target.join("release");
+    // As it is shipped: static, with nothing beside it.
+    let mut build = cargo(&["build", "--release", "--target", TRIPLE, "-p", "evidenced", "-p", "evidenced-bench"]);
+    build.env("LC_ALL", "C").env("RUSTFLAGS", "-C target-feature=+crt-static");
+    xtask::venv::run(&mut build, "cargo build")?;
+    let release = target.join(TRIPLE).join("release");
     let folder = target.join("bench");
     let mut board = Board::default();
     if wanted("aws") {
@@ -49,6 +52,9 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     if wanted("synthetic") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
         synthetic(&bench, &mut board)?;
+    }
+    if wanted("serve") {
+        serve::run(&release.join("evidenced"), &release.join("evidenced-bench"), &folder, &venv, &mut board)?;
     }
     if wanted("store") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("store"), &venv)?;

@@ -209,14 +209,13 @@ impl Doctor<'_> {
             };
             let stats = Arc::new(Stats::default());
             let limits = Arc::new(Limits::new(crate::cycle::limits(&loaded.config.limits)));
-            let context =
-                OpenContext {
-                    run: new_run(&*clock),
-                    limits,
-                    stats: Arc::clone(&stats),
-                    clock: Arc::clone(&clock),
-                    mine: loaded.mine(),
-                };
+            let context = OpenContext {
+                run: new_run(&*clock),
+                limits,
+                stats: Arc::clone(&stats),
+                clock: Arc::clone(&clock),
+                mine: loaded.mine(),
+            };
             match cloud.open(body, &context).await {
                 Err(error) => self.say(&Part::new(name, State::Failed, error.message, "see targets"), Exit::Partial)?,
                 Ok(opened) => {

@@ -35,6 +35,7 @@ use crate::args::{Arguments, Command, Common};
 use crate::clock::{SystemClock, Time};
 use crate::config::{Loaded, environment};
 use crate::exit::{Ended, Exit};
+use crate::logging::Verbosity;
 use crate::telemetry::Telemetry;
 use crate::{logging, sealing, storing};
 
@@ -109,11 +110,7 @@ pub fn run(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsSt
 }
 
 /// The same in a time of the caller's: the daemon waits for it, and its runs take it from there.
-pub fn run_in(
-    clouds: Vec<Box<dyn Cloud>>,
-    arguments: impl IntoIterator<Item = OsString>,
-    time: Arc<dyn Time>,
-) -> Exit {
+pub fn run_in(clouds: Vec<Box<dyn Cloud>>, arguments: impl IntoIterator<Item = OsString>, time: Arc<dyn Time>) -> Exit {
     #[cfg(feature = "failpoints")]
     let _armed = evidenced_spool::places::arm();
     let arguments = match Arguments::try_parse_from(arguments) {
@@ -127,11 +124,12 @@ pub fn run_in(
     };
     let Arguments { common, command } = arguments;
     let plain = common.no_color || std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-    let mut verbosity = if common.quiet { -1 } else { i8::try_from(common.verbose).unwrap_or(i8::MAX) };
-    if matches!(command, Command::Run(_)) && verbosity == 0 {
+    let verbosity = match (common.quiet, common.verbose) {
+        (true, _) => Verbosity::Errors,
         // Nobody looks at a daemon while it works: its log says what it does, and the heads of its log.
-        verbosity = 1;
-    }
+        (false, 0) if matches!(command, Command::Run(_)) => Verbosity::Daemon,
+        (false, times) => Verbosity::More(times),
+    };
     let telemetry = Telemetry::from_environment();
     let colour = !plain && std::io::stderr().is_terminal();
     logging::start(common.log_format, verbosity, colour, telemetry.as_ref());

@@ -113,16 +113,7 @@ impl Board {
 
     /// A schedule is watched; its slots are expected from a moment on.
     pub(crate) fn watch(&self, name: &str, table: Timetable, timeout: SignedDuration, from: Timestamp) {
-        let watched = Watched {
-            table,
-            timeout,
-            from,
-            running: None,
-            last: None,
-            next: None,
-            missed: 0,
-            trouble: None,
-        };
+        let watched = Watched { table, timeout, from, running: None, last: None, next: None, missed: 0, trouble: None };
         let mut state = self.state();
         state.schedules.insert(name.to_owned(), watched);
         // After a change of the config its runs are still evidence.
@@ -302,12 +293,8 @@ impl State {
             }
         }
         let overdue = reasons.iter().any(|reason| reason.code == "overdue");
-        let general = |code: &str, since: Timestamp, what: String| Reason {
-            code: code.to_owned(),
-            schedule: None,
-            since,
-            what,
-        };
+        let general =
+            |code: &str, since: Timestamp, what: String| Reason { code: code.to_owned(), schedule: None, since, what };
         if self.schedules.is_empty() {
             reasons.push(general("starting", self.since, "the daemon is starting".to_owned()));
         }

@@ -20,8 +20,12 @@ pub(crate) fn newest(metrics: &Metrics, outcome: &Outcome) {
     }
     metrics.set_controls(&controls);
     for ((provider, service), calls) in &tallies.calls {
-        let became =
-            [(Call::Ok, calls.ok), (Call::Denied, calls.denied), (Call::Throttled, calls.throttled), (Call::Error, calls.error)];
+        let became = [
+            (Call::Ok, calls.ok),
+            (Call::Denied, calls.denied),
+            (Call::Throttled, calls.throttled),
+            (Call::Error, calls.error),
+        ];
         for (outcome, count) in became.into_iter().filter(|(_, count)| *count > 0) {
             metrics.calls(provider, service, outcome, count);
         }

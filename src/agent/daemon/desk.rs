@@ -64,7 +64,9 @@ impl FrontDesk {
             Some(newest) if !newest.controls.iter().any(|control| control.catalog == *catalog) => {
                 let known: BTreeSet<&str> = newest.controls.iter().map(|control| control.catalog.as_str()).collect();
                 let known = known.into_iter().collect::<Vec<_>>().join(", ");
-                Err(DeskError::Missing(format!("there is no catalogue {catalog} in the newest run; there are: {known}")))
+                Err(DeskError::Missing(format!(
+                    "there is no catalogue {catalog} in the newest run; there are: {known}"
+                )))
             }
             _ => Ok(()),
         }
@@ -104,7 +106,7 @@ impl Desk for FrontDesk {
                 let mut rest = remembered.as_slice();
                 if let Some(Cursor::Run(run)) = after {
                     let place = remembered.iter().position(|one| one.run == run);
-                    let gone = || DeskError::Wrong("that cursor is too old; begin again without one".to_owned());
+                    let gone = || DeskError::Missing("that cursor is too old; begin again without one".to_owned());
                     rest = &remembered[place.ok_or_else(gone)? + 1..];
                 }
                 items.extend(rest.iter().take(page.limit).cloned());
@@ -185,7 +187,7 @@ impl Desk for FrontDesk {
             let known = self.source()?.schedules;
             if !known.contains(name) {
                 let message = format!("there is no schedule {name:?}; there are: {}", known.join(", "));
-                return Err(DeskError::Wrong(message));
+                return Err(DeskError::Missing(message));
             }
         }
         let before = self.life.order(Order { schedule: request.schedule });
@@ -197,9 +199,9 @@ impl Desk for FrontDesk {
 fn objectives(reader: &RunReader<'_>, query: &FindingsQuery) -> Result<Option<BTreeSet<String>>, DeskError> {
     let Some(control) = &query.control else { return Ok(None) };
     let controls = reader.controls().map_err(away)?.controls;
-    let mut named = controls.iter().filter(|one| {
-        one.control == *control && query.catalog.as_ref().is_none_or(|catalog| one.catalog == *catalog)
-    });
+    let mut named = controls
+        .iter()
+        .filter(|one| one.control == *control && query.catalog.as_ref().is_none_or(|catalog| one.catalog == *catalog));
     let first = named.next().ok_or_else(|| DeskError::Missing(format!("that run does not report on {control}")))?;
     let all = std::iter::once(first).chain(named).flat_map(|one| &one.objectives);
     Ok(Some(all.map(|one| one.objective.to_string()).collect()))
@@ -292,7 +294,7 @@ impl std::fmt::Display for Place {
 }
 
 fn no_cursor() -> DeskError {
-    DeskError::Wrong("that is no cursor of this list; take the one that `next` gave, or none".to_owned())
+    DeskError::Missing("that is no cursor of this list; take the one that `next` gave, or none".to_owned())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]

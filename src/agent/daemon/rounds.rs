@@ -306,14 +306,20 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             runtime.block_on(Rounds { schedules, ledgers }.go(house));
         }
-        let newest = |name: &str| house.log.iter().filter(|(_, slot)| slot.schedule == name).map(|(_, slot)| slot.due).max();
+        let newest =
+            |name: &str| house.log.iter().filter(|(_, slot)| slot.schedule == name).map(|(_, slot)| slot.due).max();
         for (schedule, table) in schedules(crons) {
             let mut told: BTreeMap<Timestamp, Vec<EntryKind>> = BTreeMap::new();
             for (kind, slot) in house.log.iter().filter(|(_, slot)| slot.schedule == schedule.name) {
                 told.entry(slot.due).or_default().push(*kind);
             }
             let slots: Vec<Timestamp> = table.between(begin, newest(&schedule.name).unwrap()).collect();
-            assert_eq!(told.keys().copied().collect::<Vec<_>>(), slots, "every slot of {}, and no other", schedule.name);
+            assert_eq!(
+                told.keys().copied().collect::<Vec<_>>(),
+                slots,
+                "every slot of {}, and no other",
+                schedule.name
+            );
             for (slot, kinds) in told {
                 let ends = [EntryKind::Run, EntryKind::Missed, EntryKind::Skipped];
                 let ended = kinds.iter().filter(|kind| ends.contains(kind)).count();
