@@ -62,7 +62,9 @@ pub struct OpenContext {
 
 /// Which accounts an agent reads, where several agents share them.
 #[derive(Clone)]
-pub struct Mine(Arc<dyn Fn(&Provider, &Account) -> bool + Send + Sync>);
+pub struct Mine(Arc<Owns>);
+
+type Owns = dyn Fn(&Provider, &Account) -> bool + Send + Sync;
 
 impl Mine {
     /// Those for which this is true.

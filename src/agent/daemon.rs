@@ -138,7 +138,9 @@ impl<'a> Daemon<'a> {
             keys: means.keys.clone(),
             schedules: schedules.iter().map(|(schedule, _)| schedule.name.clone()).collect(),
         };
-        let ledgers = self.ledgers(&source, state, &schedules, now);
+        let tables = schedules.iter().map(|(schedule, table)| (schedule.name.as_str(), table));
+        let seen = || block_in_place(|| ledgers::in_the_log(&*source.archive, &source.agent, &source.keys));
+        let ledgers = Ledgers::of_schedules(state, tables, seen, now);
         *self.source.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
         for (schedule, table) in &schedules {
             let from = ledgers.began(&schedule.name).unwrap_or(now);
@@ -153,7 +155,7 @@ impl<'a> Daemon<'a> {
             keeper: &keeper,
             state,
             baselines: Baselines::open(state),
-            teller: Teller::start(means.targets.clone(), self.clock(), count),
+            teller: Teller::start(means.targets.clone(), &self.clock(), count),
             push: None,
             failing: false,
         };
@@ -162,32 +164,6 @@ impl<'a> Daemon<'a> {
         tracing::info!(agent = %keeper.agent, store = keeper.location(), schedules = schedules.len(), "at work");
         shift.push_now();
         Ok(Rounds { schedules, ledgers }.go(&mut shift).await)
-    }
-
-    /// What is known of slots: as it was kept here, or else as the log in the store knows it.
-    fn ledgers(
-        &self,
-        source: &Source,
-        state: &State,
-        schedules: &[(crate::scheduling::ScheduleConfig, evidenced_schedule::Timetable)],
-        now: Timestamp,
-    ) -> Ledgers {
-        let (mut ledgers, seen) = match Ledgers::open(state) {
-            Some(ledgers) => (ledgers, std::collections::BTreeMap::default()),
-            None => {
-                let seen = block_in_place(|| ledgers::in_the_log(&*source.archive, &source.agent, &source.keys));
-                let seen = seen.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "the log does not tell which slots it knows; they are counted from now on");
-                    std::collections::BTreeMap::default()
-                });
-                (Ledgers::default(), seen)
-            }
-        };
-        for (schedule, table) in schedules {
-            ledgers.take_up(&schedule.name, table, seen.get(&schedule.name).copied(), now);
-        }
-        ledgers.keep(state);
-        ledgers
     }
 
     /// The config that is there now, if it is another one and can be used.

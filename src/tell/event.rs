@@ -114,7 +114,7 @@ impl Event {
         let some = |examples: &[String], count: u64| {
             let more = count.saturating_sub(examples.len() as u64);
             let more = if more > 0 { format!("\n… and {more} more") } else { String::new() };
-            format!("{}{more}", examples.iter().map(|one| format!("\n• {one}")).collect::<String>())
+            examples.iter().fold(String::new(), |text, one| text + "\n• " + one) + &more
         };
         match &self.change {
             Change::ControlChanged { catalog, control, label, from, to } => {

@@ -37,7 +37,7 @@ impl Teller {
     /// For these targets; `count` hears what became of each event. Without targets it does nothing at all.
     pub fn start(
         targets: Vec<Target>,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         count: impl Fn(&str, Sent) + Send + Sync + Clone + 'static,
     ) -> Self {
         if targets.is_empty() {
@@ -59,7 +59,7 @@ impl Teller {
         let queues = targets.into_iter().map(|target| {
             let target = Arc::new(target);
             let (sender, receiver) = mpsc::channel(QUEUE);
-            tokio::spawn(work(Arc::clone(&target), receiver, client.clone(), Arc::clone(&clock), count.clone()));
+            tokio::spawn(work(Arc::clone(&target), receiver, client.clone(), Arc::clone(clock), count.clone()));
             (target, sender)
         });
         Self { queues: queues.collect() }

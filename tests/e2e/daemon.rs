@@ -17,7 +17,7 @@ use xtask::Ministack;
 use crate::support::{Agent, company, empty_moto, moto_venv, proxy, target};
 
 /// Nothing here takes longer, unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A daemon at work.
 struct Daemon {

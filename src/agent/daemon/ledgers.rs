@@ -40,6 +40,27 @@ impl Ledgers {
         ledgers
     }
 
+    /// Those of these schedules: as they were kept here, or else as the log in the store knows their slots.
+    pub(crate) fn of_schedules<'t>(
+        state: &State,
+        tables: impl Iterator<Item = (&'t str, &'t Timetable)>,
+        in_the_log: impl FnOnce() -> Result<BTreeMap<String, Timestamp>, SealError>,
+        now: Timestamp,
+    ) -> Self {
+        let kept = Self::open(state);
+        let seen = if kept.is_some() { Ok(BTreeMap::new()) } else { in_the_log() };
+        let seen = seen.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the log does not tell which slots it knows; they are counted from now on");
+            BTreeMap::new()
+        });
+        let mut ledgers = kept.unwrap_or_default();
+        for (name, table) in tables {
+            ledgers.take_up(name, table, seen.get(name).copied(), now);
+        }
+        ledgers.keep(state);
+        ledgers
+    }
+
     /// As they are kept.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(&self.kept).unwrap_or_default()

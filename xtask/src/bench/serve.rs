@@ -220,7 +220,7 @@ impl Daemon {
             self.address
         ))?;
         ensure!(status == 202, "a run is refused: {status} {}", String::from_utf8_lossy(&body));
-        while begin.elapsed() < Duration::from_secs(300) {
+        while begin.elapsed() < Duration::from_mins(5) {
             if self.status()?["run"]["run"] != before {
                 return Ok(begin.elapsed().as_secs_f64());
             }
