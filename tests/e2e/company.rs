@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Agent, company, contents, dsse, newest_statement};
+use crate::support::{Agent, company, contents, dsse, empty_moto, newest_statement};
 
 #[test]
 fn evidence_is_collected_verified_and_read() {
@@ -204,4 +204,41 @@ fn find(folder: &Path, extension: &str) -> Option<std::path::PathBuf> {
         }
     });
     found
+}
+
+#[test]
+fn shards_read_each_account_once_and_say_which_share_is_theirs() {
+    let moto = empty_moto();
+    let accounts: Vec<String> = (1..=6).map(|n| format!("{:012}", 111_122_220_000_u64 + n)).collect();
+    let agent = Agent::with_config(&format!(
+        "agent: {{ id: test, state_dir: ./state }}\n\
+         targets:\n  - aws:\n      accounts: [{}]\n      role: evidenced-reader\n      regions: [eu-central-1]\n      \
+         endpoint_url: {}\nstore: {{ url: ./evidence }}\nseal: {{ key: \"file:./key.pem\" }}\n",
+        accounts.iter().map(|account| format!("\"{account}\"")).collect::<Vec<_>>().join(", "),
+        moto.url()
+    ));
+    agent.run(&["keygen", "key.pem"]).expect(0);
+    let mut read = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let done = agent.run(&["collect", "--shard", shard, "--collectors", "aws.kms", "--format", "json", "--partial-ok"]);
+        let run = done.expect(0).json();
+        let index = shard.split('/').next().unwrap();
+        assert_eq!(run["agent"], format!("test-{index}"));
+        let id = format!("EVIDENCED_AGENT__ID=test-{index}");
+        let (name, value) = id.split_once('=').unwrap();
+        let report = agent.command(&["report", "--format", "json"]).env(name, value).output().unwrap();
+        let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+        let manifest = &report["manifest"];
+        assert_eq!((&manifest["shard"]["index"], &manifest["shard"]["of"]), (&Value::from(index.parse::<u32>().unwrap()), &Value::from(3)));
+        let listed = manifest["accounts"].as_array().unwrap();
+        assert_eq!(listed.len(), 6, "each names all accounts that it was cut from");
+        let own = listed.iter().filter(|account| account["state"] == "read");
+        read.extend(own.map(|account| account["account"].as_str().unwrap().to_owned()));
+        assert!(listed.iter().all(|account| account["state"] == "read" || account["state"] == "elsewhere"), "{listed:?}");
+    }
+    read.sort();
+    assert_eq!(read, accounts, "each account once");
+    let wrong = agent.run(&["collect", "--shard", "0/3"]).expect(2);
+    assert!(wrong.stderr.contains("from 1 to N"), "{}", wrong.stderr);
+    agent.run(&["verify", "./evidence", "--key", "key.pub.pem"]).expect(0);
 }
