@@ -259,17 +259,25 @@ impl Loaded {
         let mut tree = serde_json::to_value(&self.config).unwrap_or_default();
         let mut touched = false;
         for (name, text) in environment {
-            let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains("__")) else { continue };
+            let Some(path) = name.strip_prefix(PREFIX) else { continue };
             let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-            // A number, a list or a truth value as YAML would read it; anything else is text.
-            let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
-            let mut tried = tree.clone();
-            set(&mut tried, &path, value);
-            serde_json::from_value::<Config>(tried.clone()).map_err(|error| {
+            if path.len() == 1 && tree.get(&path[0]).is_none() {
+                // Not a section: another variable of ours.
+                continue;
+            }
+            let with = |value: Value| {
+                let mut tried = tree.clone();
+                set(&mut tried, &path, value);
+                serde_json::from_value::<Config>(tried.clone()).map(|_| tried)
+            };
+            // A number, a list or a truth value as YAML would read it; anything else is text, and so is a number where
+            // a name belongs.
+            let plain = Value::String(text.clone());
+            let value: Value = serde_saphyr::from_str(text).unwrap_or_else(|_| plain.clone());
+            tree = with(value).or_else(|error| with(plain).map_err(|_| error)).map_err(|error| {
                 let message = error.to_string();
                 usage(format!("environment variable {name}: {message}{}", suggestion(&message)))
             })?;
-            tree = tried;
             touched = true;
         }
         if touched {
@@ -353,9 +361,13 @@ fn set(tree: &mut Value, path: &[String], value: Value) {
         return;
     };
     if let Value::Array(items) = tree
-        && let Some(item) = first.parse().ok().and_then(|index: usize| items.get_mut(index))
+        && let Ok(index) = first.parse::<usize>()
+        && index <= items.len()
     {
-        return set(item, rest, value);
+        if index == items.len() {
+            items.push(Value::Null);
+        }
+        return set(&mut items[index], rest, value);
     }
     if !tree.is_object() {
         *tree = Value::Object(serde_json::Map::new());
@@ -411,6 +423,11 @@ mod tests {
     fn the_environment_goes_over_the_file() {
         let loaded = load("agent: { id: file }\n", &[("EVIDENCED_AGENT__ID", "prod-eu")]).unwrap();
         assert_eq!(loaded.config.agent.id.as_str(), "prod-eu");
+        let loaded = load("", &[("EVIDENCED_FRAMEWORKS", "[iso27001-2022]"), ("EVIDENCED_AGENT__ID", "123")]).unwrap();
+        assert_eq!((loaded.config.frameworks.len(), loaded.config.agent.id.as_str()), (1, "123"));
+        assert!(load("", &[("EVIDENCED_SCHEDULES__0__NAME", "a")]).unwrap_err().contains("cron"));
+        let loaded = load("", &[("EVIDENCED_SCHEDULES", "[{name: b, cron: '@daily'}]")]).unwrap();
+        assert_eq!(loaded.config.schedules[0].name, "b");
         let loaded = load("", &[("EVIDENCED_LIMITS__CONCURRENCY", "7"), ("EVIDENCED_TOKEN", "x")]).unwrap();
         assert_eq!(loaded.config.limits.concurrency, 7);
     }

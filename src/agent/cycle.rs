@@ -296,6 +296,7 @@ impl Cycle<'_> {
         let head = pushed.runs.iter().find(|(sent, _)| *sent == run).map(|(_, head)| *head);
         crate::commands::feed_texts(&mut report, mapping, checks);
         report.controls(controls.iter().cloned());
+        let ours_is_nothing = nothing_is_ours(&manifest);
         let header = Header {
             head,
             key: Some(self.keeper.signer.public_key().id()),
@@ -310,7 +311,7 @@ impl Cycle<'_> {
             controls,
             report,
             worst: judged.worst,
-            blind: blind(stats, self.clouds),
+            blind: blind(stats, self.clouds) && !ours_is_nothing,
             defects: judged.defects.into_iter().collect(),
             pushed,
             tallies,

@@ -220,7 +220,8 @@ fn shards_read_each_account_once_and_say_which_share_is_theirs() {
     agent.run(&["keygen", "key.pem"]).expect(0);
     let mut read = Vec::new();
     for shard in ["1/3", "2/3", "3/3"] {
-        let done = agent.run(&["collect", "--shard", shard, "--collectors", "aws.kms", "--format", "json", "--partial-ok"]);
+        let done =
+            agent.run(&["collect", "--shard", shard, "--collectors", "aws.kms", "--format", "json", "--partial-ok"]);
         let run = done.expect(0).json();
         let index = shard.split('/').next().unwrap();
         assert_eq!(run["agent"], format!("test-{index}"));
@@ -229,12 +230,18 @@ fn shards_read_each_account_once_and_say_which_share_is_theirs() {
         let report = agent.command(&["report", "--format", "json"]).env(name, value).output().unwrap();
         let report: Value = serde_json::from_slice(&report.stdout).unwrap();
         let manifest = &report["manifest"];
-        assert_eq!((&manifest["shard"]["index"], &manifest["shard"]["of"]), (&Value::from(index.parse::<u32>().unwrap()), &Value::from(3)));
+        assert_eq!(
+            (&manifest["shard"]["index"], &manifest["shard"]["of"]),
+            (&Value::from(index.parse::<u32>().unwrap()), &Value::from(3))
+        );
         let listed = manifest["accounts"].as_array().unwrap();
         assert_eq!(listed.len(), 6, "each names all accounts that it was cut from");
         let own = listed.iter().filter(|account| account["state"] == "read");
         read.extend(own.map(|account| account["account"].as_str().unwrap().to_owned()));
-        assert!(listed.iter().all(|account| account["state"] == "read" || account["state"] == "elsewhere"), "{listed:?}");
+        assert!(
+            listed.iter().all(|account| account["state"] == "read" || account["state"] == "elsewhere"),
+            "{listed:?}"
+        );
     }
     read.sort();
     assert_eq!(read, accounts, "each account once");

@@ -256,6 +256,71 @@ fn slots_are_accounted_for_over_a_kill_and_an_outage_and_readiness_says_so() {
     assert!(slots.values().flatten().any(|kind| *kind == EntryKind::Missed));
 }
 
+#[test]
+fn real_clients_understand_the_endpoint() {
+    let moto = company();
+    let agent = agent(&moto.url(), 3, "50s", &format!("{FOLDER}limits: {{ concurrency: 8 }}\n"));
+    let path = agent.folder().join("evidenced.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let config =
+        config.replace("listen:", "token_file: ./token, listen:").replace("aws.kms", "aws.s3, aws.iam, aws.kms");
+    std::fs::write(&path, config.replace("*/3 * * * * *", "0 0 0 1 1 *")).unwrap();
+    std::fs::write(agent.folder().join("token"), "an-example-token\n").unwrap();
+    let daemon = Daemon::start_with(&agent, &["--now"]);
+    daemon.until("/readyz", |status, _| status == 200);
+    let (status, findings) = daemon.get("/api/v1/findings?verdict=fail&control=A.5.17&limit=2");
+    assert_eq!(status, 200);
+    let first = findings["items"].as_array().unwrap();
+    assert_eq!((first.len(), &first[0]["verdict"]), (2, &Value::from("fail")), "{findings}");
+    let (_, more) = daemon.get(&format!(
+        "/api/v1/findings?verdict=fail&control=A.5.17&limit=2&cursor={}",
+        findings["next"].as_str().unwrap()
+    ));
+    assert_ne!(more["items"][0], findings["items"][0]);
+
+    let (_, metrics) = daemon.get("/metrics");
+    let promtool = xtask::installed::promtool(target()).unwrap();
+    let mut check = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(metrics.as_str().unwrap().as_bytes()).unwrap();
+    let said = check.wait_with_output().unwrap();
+    assert!(
+        said.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
+
+    let python = xtask::venv::Venv::ensure(target(), "schemathesis").unwrap().python();
+    let mut schemathesis = Command::new(python.with_file_name("st"));
+    schemathesis
+        .args([
+            "run",
+            &format!("http://{}/api/v1/openapi.json", daemon.address),
+            "--checks",
+            "all",
+            "-n",
+            "25",
+            "--seed",
+            "7",
+        ])
+        .args(["--header", "Authorization: Bearer an-example-token", "--request-timeout", "20"])
+        .current_dir(agent.folder());
+    let said = schemathesis.output().unwrap();
+    assert!(said.status.success(), "{}\n{}", String::from_utf8_lossy(&said.stdout), daemon.log());
+    assert!(
+        String::from_utf8_lossy(&said.stdout).contains("No issues found"),
+        "{}",
+        String::from_utf8_lossy(&said.stdout)
+    );
+    daemon.end();
+}
+
 fn folder_archive(agent: &Agent) -> Arc<dyn Archive> {
     let options = evidenced_store::Options::new(Arc::new(evidenced_model::FixedClock(jiff::Timestamp::UNIX_EPOCH)));
     evidenced_store::open_archive(&agent.store().display().to_string(), &options).unwrap()

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use xtask::venv;
 
-use crate::test;
 use crate::tools::{cargo, works};
+use crate::{deploy, test};
 
 /// Formatting, lints, dependencies, tests.
 pub(crate) fn run() -> Result<()> {
@@ -15,7 +15,9 @@ pub(crate) fn run() -> Result<()> {
     } else {
         println!("dependencies: not checked, as cargo-deny is not installed");
     }
-    test::run()
+    test::run()?;
+    println!("deployment");
+    deploy::run()
 }
 
 fn step(name: &str, arguments: &[&str]) -> Result<()> {

@@ -10,12 +10,38 @@ use crate::venv::{run, workspace};
 
 /// A package of npm, with what it depends on; gives its folder.
 pub fn npm(target: &Path, name: &str) -> Result<PathBuf> {
-    let folder = ensure(target, name, |folder, package| {
+    Ok(npm_prefix(target, name)?.join("node_modules").join(name))
+}
+
+/// A package of npm, with what it depends on and nothing that it only gets along with; gives the folder that it was
+/// installed below.
+pub fn npm_prefix(target: &Path, name: &str) -> Result<PathBuf> {
+    ensure(target, name, |folder, package| {
         let mut npm = Command::new("npm");
-        npm.args(["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]);
-        run(npm.arg(folder).arg(package).current_dir(folder), &format!("install {package} from npm"))
+        npm.args(["install", "--silent", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        npm.args(["--legacy-peer-deps", "--prefix"]).arg(folder).arg(package);
+        run(npm.current_dir(folder), &format!("install {package} from npm"))
+    })
+}
+
+/// Prometheus' own tool, from Debian's package and without its server; gives the program.
+pub fn promtool(target: &Path) -> Result<PathBuf> {
+    let folder = ensure(target, "prometheus", |folder, package| {
+        let apt = |arguments: &[&str]| {
+            let mut apt = Command::new("apt-get");
+            run(apt.args(arguments).current_dir(folder), &format!("apt-get {}", arguments.join(" ")))
+        };
+        if apt(&["--quiet", "--quiet", "download", package]).is_err() {
+            apt(&["--quiet", "--quiet", "update"])?;
+            apt(&["--quiet", "--quiet", "download", package])?;
+        }
+        let mut packages = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+        let package = packages.find(|path| path.extension().is_some_and(|ending| ending == "deb"));
+        let package = package.context("apt-get has downloaded nothing")?;
+        run(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(folder), "unpack Debian's prometheus")?;
+        fs::remove_file(package).context("remove what is not needed any more")
     })?;
-    Ok(folder.join("node_modules").join(name))
+    Ok(folder.join("usr/bin/promtool"))
 }
 
 /// A program from crates.io; gives its path.

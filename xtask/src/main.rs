@@ -1,10 +1,11 @@
-//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | soak | peers`: what a newcomer runs, and what holds the house together.
+//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | soak | deploy | peers`: what a newcomer runs, and what holds the house together.
 #![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
 
 mod bench;
 mod ci;
 mod crash;
 mod demo;
+mod deploy;
 mod soak;
 mod test;
 mod tools;
@@ -18,6 +19,7 @@ cargo xtask deny-matrix   denies every AWS operation once and shows what that co
 cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost; or only at those
                           whose names begin with one of the arguments
 cargo xtask soak [SEED]   ten simulated weeks of the daemon with outages, jumping clocks and kills; nothing may be lost
+cargo xtask deploy        holds what stands in deploy/ against helm, Kubernetes' schemas, promtool and their like
 cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
         ["crash-matrix", places @ ..] => crash::run(places),
+        ["deploy"] => deploy::run(),
         ["soak"] => soak::run(None),
         ["soak", seed] => soak::run(Some(seed)),
         ["bench", parts @ ..] => bench::run(parts),

@@ -40,7 +40,9 @@ pub(crate) fn peers() -> Result<()> {
     Venv::ensure(&target, "certomancer")?;
     Venv::ensure(&target, "ministack")?;
     Venv::ensure(&target, "fake-gcs")?;
+    Venv::ensure(&target, "schemathesis")?;
     tools(&["npm"])?;
+    installed::promtool(&target)?;
     installed::npm(&target, "azurite")?;
     installed::cargo(&target, "s3s-fs", "binary")?;
     tools(&["jq", "openssl", "zstd"])

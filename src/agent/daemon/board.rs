@@ -45,6 +45,8 @@ struct Watched {
     missed: u64,
     /// What its last run came to, if to no evidence.
     trouble: Option<String>,
+    /// There is evidence of its own, though perhaps not for a slot.
+    stored: bool,
 }
 
 /// A run that was sealed here.
@@ -113,7 +115,17 @@ impl Board {
 
     /// A schedule is watched; its slots are expected from a moment on.
     pub(crate) fn watch(&self, name: &str, table: Timetable, timeout: SignedDuration, from: Timestamp) {
-        let watched = Watched { table, timeout, from, running: None, last: None, next: None, missed: 0, trouble: None };
+        let watched = Watched {
+            table,
+            timeout,
+            from,
+            running: None,
+            last: None,
+            next: None,
+            missed: 0,
+            trouble: None,
+            stored: false,
+        };
         let mut state = self.state();
         state.schedules.insert(name.to_owned(), watched);
         // After a change of the config its runs are still evidence.
@@ -250,6 +262,7 @@ impl State {
             }
         }
         let Some(schedule) = schedule.as_ref().and_then(|name| self.schedules.get_mut(name)) else { return };
+        schedule.stored = true;
         if let Some(due) = *due
             && schedule.last.as_ref().is_none_or(|last| last.due <= due)
         {
@@ -287,7 +300,7 @@ impl State {
                     what = format!("{what}; {trouble}");
                 }
                 reasons.push(reason("overdue", since, what));
-            } else if schedule.last.is_none() {
+            } else if !schedule.stored {
                 let next = schedule.next.map_or_else(String::new, |next| format!(" (it is due at {next})"));
                 reasons.push(reason("starting", self.since, format!("its first run is still to come{next}")));
             }
