@@ -4,7 +4,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let is = |name: &str, wanted: &str| std::env::var(name).is_ok_and(|value| value.split(',').any(|one| one == wanted));
+    let is =
+        |name: &str, wanted: &str| std::env::var(name).is_ok_and(|value| value.split(',').any(|one| one == wanted));
     // A loader has to know of them; in a static program that is our own libc.
     let packed = is("CARGO_CFG_TARGET_OS", "linux")
         && is("CARGO_CFG_TARGET_ENV", "gnu")

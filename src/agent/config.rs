@@ -218,6 +218,12 @@ impl Loaded {
         said(self) == said(other)
     }
 
+    /// Whether it chooses checks, parameters or catalogues of its own, which could be wrong.
+    pub(crate) fn chooses_rules(&self) -> bool {
+        let said = |checks: &ChecksConfig| serde_json::to_value(checks).ok();
+        !self.config.frameworks.is_empty() || said(&self.config.checks) != said(&ChecksConfig::default())
+    }
+
     /// The schedules, or the one that stands for none.
     pub(crate) fn schedules(&self) -> Vec<ScheduleConfig> {
         if self.config.schedules.is_empty() { vec![ScheduleConfig::hourly()] } else { self.config.schedules.clone() }

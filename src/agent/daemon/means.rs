@@ -1,6 +1,6 @@
 //! What every run of one config needs, opened once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use evidenced_check::Library;
 use evidenced_map::Mapping;
@@ -22,14 +22,34 @@ use crate::{catalogue, commands, sealing};
 /// A config, and what it names.
 pub(crate) struct Means {
     pub(crate) loaded: Loaded,
-    /// Read and compiled once, for all runs.
-    pub(crate) library: Arc<Library>,
-    pub(crate) mapping: Mapping,
+    /// Read and compiled once, for all runs, when it is needed first.
+    rules: OnceLock<Rules>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) stamps: Option<Stamps>,
     pub(crate) keys: PublicKeys,
     pub(crate) targets: Vec<Target>,
+}
+
+/// What is judged by, and what that means for controls.
+pub(crate) struct Rules {
+    pub(crate) library: Arc<Library>,
+    pub(crate) mapping: Mapping,
+}
+
+impl Rules {
+    /// Those that a config asks for; an error if it asks for what there is not.
+    fn load(loaded: &Loaded) -> Result<Self, Ended> {
+        let library = catalogue::library(loaded)?;
+        let settings = evidenced_check::Settings {
+            params: loaded.config.checks.params.clone(),
+            disabled: loaded.config.checks.disable.clone(),
+            only: None,
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
+        Ok(Self { library, mapping: catalogue::chosen_mapping(loaded)? })
+    }
 }
 
 impl Means {
@@ -41,15 +61,11 @@ impl Means {
 
     /// Opens everything that a config names, and so finds out whether it can be used.
     pub(crate) fn open(loaded: Loaded) -> Result<Self, Ended> {
-        let library = catalogue::library(&loaded)?;
-        let settings = evidenced_check::Settings {
-            params: loaded.config.checks.params.clone(),
-            disabled: loaded.config.checks.disable.clone(),
-            only: None,
-            now: jiff::Timestamp::UNIX_EPOCH,
-        };
-        evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
-        let mapping = catalogue::chosen_mapping(&loaded)?;
+        let rules = OnceLock::new();
+        if loaded.chooses_rules() {
+            // What is built in needs no proof, and no memory before the first run.
+            drop(rules.set(Rules::load(&loaded)?));
+        }
         let store = commands::collect::store(&loaded)?;
         let (signer, new) = sealing::signer(&loaded)?;
         if new {
@@ -64,7 +80,16 @@ impl Means {
             };
             targets.push(target.target().map_err(wrong)?);
         }
-        Ok(Self { loaded, library, mapping, store, signer, stamps, keys, targets })
+        Ok(Self { loaded, rules, store, signer, stamps, keys, targets })
+    }
+
+    /// What is judged by.
+    pub(crate) fn rules(&self) -> Result<&Rules, Ended> {
+        if let Some(rules) = self.rules.get() {
+            return Ok(rules);
+        }
+        let rules = Rules::load(&self.loaded)?;
+        Ok(self.rules.get_or_init(|| rules))
     }
 
     /// The spool over the store.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidenced_model::{Account, AgentId, Provider, RunId, Slot};
-use evidenced_seal::log::Draft;
+use evidenced_seal::log::{Draft, EntryKind};
 use evidenced_serve::{RunEnd, RunSummary, SpoolStatus};
 use evidenced_spool::Pushed;
 use evidenced_tell::{Change, Event, Teller};
@@ -138,6 +138,16 @@ impl Shift<'_> {
         let daemon = self.daemon;
         let name = schedule.map(|schedule| schedule.name.clone());
         let stop = Arc::new(Stop::default());
+        let rules = match block_in_place(|| self.means.rules()) {
+            Ok(rules) => rules,
+            Err(error) => {
+                if let Some(slot) = slot {
+                    self.note(Draft::new(EntryKind::Missed, Some(error.message.clone())).in_slot(slot));
+                }
+                self.came_to_nothing(name.as_deref(), &error, false, Duration::ZERO);
+                return true;
+            }
+        };
         daemon.life.under_way(Some(Arc::clone(&stop)));
         let config = &self.means.loaded.config;
         let most = Duration::from_secs(config.limits.collector_timeout_seconds);
@@ -148,8 +158,8 @@ impl Shift<'_> {
             clock: daemon.clock(),
             keeper: self.keeper,
             loaded: &self.means.loaded,
-            library: &self.means.library,
-            mapping: &self.means.mapping,
+            library: &rules.library,
+            mapping: &rules.mapping,
             progress: Arc::new(Progress::new(true)),
             scoping: Scoping {
                 collectors: schedule.map(|schedule| schedule.collectors.clone()).unwrap_or_default(),
