@@ -9,6 +9,7 @@ mod deny_matrix;
 mod export;
 mod hostile;
 mod interrupt;
+mod living;
 mod refusals;
 mod seals;
 mod stores;
