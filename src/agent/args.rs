@@ -187,6 +187,9 @@ pub(crate) struct Report {
     /// The store [default: the configured one]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
+    /// The newest runs of so many agents that share the accounts (`collect --shard I/N`), read together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with_all = ["run", "output"])]
+    pub(crate) shards: Option<u32>,
 }
 
 /// `verify`.

@@ -245,6 +245,15 @@ fn shards_read_each_account_once_and_say_which_share_is_theirs() {
     }
     read.sort();
     assert_eq!(read, accounts, "each account once");
+    let together = agent.run(&["report", "--shards", "3", "--format", "json"]).expect(0).json();
+    assert_eq!(together["holes"], Value::Array(vec![]));
+    assert!(together["controls"].as_array().unwrap().len() > 93, "{together}");
+    // One more than there are: its share is a hole, and so is every share that was cut otherwise.
+    let holes = agent.run(&["report", "--shards", "4", "--format", "json"]).expect(3).json();
+    let holes: Vec<&str> = holes["holes"].as_array().unwrap().iter().map(|hole| hole.as_str().unwrap()).collect();
+    assert!(holes[0].contains("read share 1 of 3") && holes[3].contains("no run is stored"), "{holes:?}");
+    let text = agent.run(&["report", "--shards", "3"]).expect(0).stdout;
+    assert!(text.contains("3 shards of test") && !text.contains("hole:"), "{text}");
     let wrong = agent.run(&["collect", "--shard", "0/3"]).expect(2);
     assert!(wrong.stderr.contains("from 1 to N"), "{}", wrong.stderr);
     agent.run(&["verify", "./evidence", "--key", "key.pub.pem"]).expect(0);

@@ -16,6 +16,7 @@ mod objectives;
 mod pins;
 mod report;
 mod run;
+mod shards;
 mod spool;
 mod texts;
 mod timestamp;

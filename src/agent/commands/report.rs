@@ -17,6 +17,9 @@ use crate::{sealing, stamps};
 pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     let archive = super::archive(options.store.as_deref(), &loaded)?;
+    if let Some(shards) = options.shards {
+        return super::shards::run(context, &*archive, &loaded.config.agent.id, shards, options.catalog.as_deref());
+    }
     let (run, reader) = opened::open(&*archive, &loaded.config.agent.id, &options.run, None)?;
     let judged = Judged::read(&reader)?;
     let mut out = target(options)?;
