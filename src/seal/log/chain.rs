@@ -320,10 +320,13 @@ impl<'a> Log<'a> {
     /// An index behind which there is no file, found by doubling and halving.
     pub fn last_index(&self) -> Result<Option<u64>, SealError> {
         if !self.exists(0)? {
-            if self.archive.list(&folder(&self.agent))?.iter().any(|name| index_of(name).is_some()) {
+            if !self.archive.list(&folder(&self.agent))?.iter().any(|name| index_of(name).is_some()) {
+                return Ok(None);
+            }
+            // Somebody may have begun the log since it was looked for.
+            if !self.exists(0)? {
                 return Err(self.stuck("its entry 0 is missing, though later ones are there: restore it"));
             }
-            return Ok(None);
         }
         let (mut there, mut gone) = (0, 1);
         while self.exists(gone)? {
