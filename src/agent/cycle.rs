@@ -97,10 +97,13 @@ impl Cycle<'_> {
     /// Runs one cycle.
     pub(crate) async fn run(&self) -> Result<Outcome, Ended> {
         let start = self.clock.now();
-        let judge = self.judge(self.library)?;
-        let redactor = Redactor::new(&self.state.redaction_key()?);
-        let lock = self.keeper.lock().await.map_err(|error| sealed(&error))?;
         let run = new_run(&*self.clock);
+        let (judge, redactor, lock) = self.prepare().await.inspect_err(|error| {
+            // A slot does not pass without a word, also where the store refuses or the disk fails before the run begins.
+            if let Some(slot) = self.slot.clone() {
+                self.keeper.tell_skipped(run, Some(slot), &error.message);
+            }
+        })?;
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
         let admitted = self.keeper.admit(run, self.slot.clone())?;
         let going = self.go_on(run, start, &judge, self.mapping, redactor, lock);
@@ -114,6 +117,14 @@ impl Cycle<'_> {
         }
         self.keeper.leave(admitted);
         ended
+    }
+
+    /// What a run cannot begin without.
+    async fn prepare(&self) -> Result<(Judge, Redactor, Locked), Ended> {
+        let judge = self.judge(self.library)?;
+        let redactor = Redactor::new(&self.state.redaction_key()?);
+        let lock = self.keeper.lock().await.map_err(|error| sealed(&error))?;
+        Ok((judge, redactor, lock))
     }
 
     fn judge(&self, library: &Arc<Library>) -> Result<Judge, Ended> {

@@ -232,7 +232,8 @@ impl<'a> Keeper<'a> {
         Ended::new(Exit::Spooled, format!("{error}; this run is left out, and the log will say so"))
     }
 
-    fn tell_skipped(&self, run: RunId, slot: Option<Slot>, reason: &str) {
+    /// Writes down that a run is not begun, and why.
+    pub(crate) fn tell_skipped(&self, run: RunId, slot: Option<Slot>, reason: &str) {
         let reason = format!("{}: {reason}", self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ"));
         if let Err(error) = self.spool.enqueue(Draft::skipped(run, slot, reason)) {
             tracing::error!(%run, %error, "it cannot be written down that a run was skipped");
