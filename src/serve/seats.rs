@@ -85,7 +85,8 @@ impl Seat {
         (phase != Phase::Answering as u8).then_some((fresh, if fresh { 0 } else { phase }, since))
     }
 
-    fn is_quiet(&self) -> bool {
+    /// Whether it has asked for nothing yet, or not to the end.
+    pub(crate) fn is_quiet(&self) -> bool {
         self.phase.load(Ordering::Relaxed) <= Phase::Heading as u8
     }
 }

@@ -214,10 +214,15 @@ async fn talk(
         .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&seat), write)), service);
     let mut connection = pin!(connection);
     let mut ended = tokio::select! {
+        biased;
         ended = &mut connection => Some(ended),
         _ = stop.changed() => None,
     };
     if ended.is_none() {
+        if seat.is_quiet() {
+            // Half a head is no request: waiting for the rest of it would hold the end for as long as a head may take.
+            return;
+        }
         connection.as_mut().graceful_shutdown();
         ended = Some(connection.await);
     }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::client::{LONG, connect, is_closed, read, server};
+use crate::client::{LONG, ask, connect, is_closed, read, server};
 use crate::desk::Trouble;
 
 #[tokio::test]
@@ -17,6 +17,8 @@ async fn it_stops_at_once_when_nothing_is_under_way() {
     assert_eq!(read(&mut kept, false).unwrap().status, 200);
     let mut halfway = connect(&server);
     halfway.write_all(b"GET /livez HT").unwrap();
+    // Whoever is answered after them shows that both were read.
+    assert_eq!(ask(&server, "GET", "/livez", &[]).status, 200);
     let began = Instant::now();
     server.stop(LONG).await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
