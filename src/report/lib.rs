@@ -34,6 +34,7 @@ mod html;
 mod input;
 mod json;
 mod keep;
+pub mod period;
 mod text;
 mod trust;
 mod unread;
