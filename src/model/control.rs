@@ -39,6 +39,30 @@ impl Standing {
             Self::Incomplete => "incomplete",
         }
     }
+
+    /// How a control stands where two agents say this of it: what weighs more counts. Where nobody has a subject,
+    /// nobody has.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        let order = [
+            Self::Contradicted,
+            Self::Incomplete,
+            Self::SupportedWithExceptions,
+            Self::Supported,
+            Self::NoSubject,
+            Self::Manual,
+        ];
+        order.into_iter().find(|standing| *standing == self || *standing == other).unwrap_or(self)
+    }
+
+    /// How it stands where something is missing: nobody knows what it would have said.
+    #[must_use]
+    pub fn over_a_hole(self) -> Self {
+        match self {
+            Self::Supported | Self::SupportedWithExceptions | Self::NoSubject => Self::Incomplete,
+            known => known,
+        }
+    }
 }
 
 /// How much an objective says about a control.
@@ -122,4 +146,27 @@ pub struct ControlStanding {
     pub providers: BTreeMap<Provider, Standing>,
     /// The standing, all clouds together.
     pub standing: Standing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_weighs_more_counts_and_nothing_is_supported_over_a_hole() {
+        use Standing::{Contradicted, Incomplete, Manual, NoSubject, Supported, SupportedWithExceptions};
+        for (one, other, expected) in [
+            (Supported, Contradicted, Contradicted),
+            (NoSubject, Supported, Supported),
+            (Supported, Incomplete, Incomplete),
+            (Supported, SupportedWithExceptions, SupportedWithExceptions),
+            (Manual, Manual, Manual),
+            (NoSubject, NoSubject, NoSubject),
+        ] {
+            assert_eq!((one.beside(other), other.beside(one)), (expected, expected));
+        }
+        assert_eq!(Supported.over_a_hole(), Incomplete);
+        assert_eq!(NoSubject.over_a_hole(), Incomplete);
+        assert_eq!((Contradicted.over_a_hole(), Manual.over_a_hole()), (Contradicted, Manual));
+    }
 }

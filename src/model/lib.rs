@@ -16,6 +16,7 @@ pub mod kind;
 pub mod manifest;
 pub mod memory;
 pub mod owner;
+pub mod rejudgement;
 pub mod resource;
 pub mod run;
 pub mod scope;
@@ -36,6 +37,7 @@ pub use manifest::{
 };
 pub use memory::{Memory, NullSink};
 pub use owner::{owned_by, owner};
+pub use rejudgement::Rejudgement;
 pub use resource::{Field, Resource, ResourceLine, Unread};
 pub use run::{LogHead, RunStatus, Window};
 pub use scope::Scope;

@@ -37,7 +37,8 @@ pub(crate) fn shown(finding: &Finding, evidence: Option<Evidence<'_>>, limits: &
     }
 }
 
-fn observed(values: &Map<String, Value>, limits: &Limits) -> BTreeMap<String, Shown> {
+/// The values that decided, cut.
+pub(crate) fn observed(values: &Map<String, Value>, limits: &Limits) -> BTreeMap<String, Shown> {
     let mut left = limits.finding_bytes;
     let mut kept = BTreeMap::new();
     for (index, (name, value)) in values.iter().enumerate() {
@@ -58,7 +59,8 @@ fn observed(values: &Map<String, Value>, limits: &Limits) -> BTreeMap<String, Sh
     kept
 }
 
-fn reference(evidence: Evidence<'_>, check: &CheckId, resource: &str, limits: &Limits) -> EvidenceRef {
+/// Where a finding's line stands.
+pub(crate) fn reference(evidence: Evidence<'_>, check: &CheckId, resource: &str, limits: &Limits) -> EvidenceRef {
     let show = is_object_path(evidence.object).then(|| {
         // A resource whose id is too long for a command line is looked for among the check's lines.
         let and = if resource.len() <= limits.value_bytes {

@@ -18,6 +18,8 @@ pub mod chunk;
 pub mod diff;
 pub mod dsse;
 mod error;
+pub mod follow;
+pub mod history;
 pub mod log;
 pub mod merkle;
 pub mod object;

@@ -173,7 +173,7 @@ impl<'a> ObjectReader<'a> {
         limit: u64,
         referrer: &str,
     ) -> Result<Loaded, SealError> {
-        let stored = self.stored(digest, format, referrer)?;
+        let stored = self.packed(digest, format, referrer)?;
         let size = stored.len() as u64;
         let content = if format == Format::Binary { stored } else { unpack(&stored, digest, format, limit, referrer)? };
         Ok(Loaded { content, stored: size })
@@ -190,7 +190,8 @@ impl<'a> ObjectReader<'a> {
         })
     }
 
-    fn stored(&self, digest: &Digest, format: Format, referrer: &str) -> Result<Vec<u8>, SealError> {
+    /// The stored bytes of an object, which are those of its name.
+    pub(crate) fn packed(&self, digest: &Digest, format: Format, referrer: &str) -> Result<Vec<u8>, SealError> {
         let file = object_path(digest, format);
         // Hashing is what reading costs; it is done once.
         let right = Cell::new(false);
@@ -237,7 +238,14 @@ pub struct Loaded {
     pub stored: u64,
 }
 
-fn unpack(stored: &[u8], digest: &Digest, format: Format, limit: u64, referrer: &str) -> Result<Vec<u8>, SealError> {
+/// The content of a compressed object.
+pub(crate) fn unpack(
+    stored: &[u8],
+    digest: &Digest,
+    format: Format,
+    limit: u64,
+    referrer: &str,
+) -> Result<Vec<u8>, SealError> {
     let broken =
         |error: std::io::Error| SealError::wrong(object_path(digest, format), format!("it is not zstd: {error}"));
     let mut content = Vec::new();

@@ -162,7 +162,8 @@ impl<'a> RunReader<'a> {
         Ok(Declaration::read(self.objects.archive())?.is_some_and(|pack| pack.withheld))
     }
 
-    pub(crate) fn objects(&self) -> ObjectReader<'a> {
+    /// The objects of its store.
+    pub fn objects(&self) -> ObjectReader<'a> {
         self.objects
     }
 
@@ -379,7 +380,7 @@ struct Ids {
     resource: Option<String>,
 }
 
-fn parse_at<T: DeserializeOwned>(line: &[u8], file: &str) -> Result<T, SealError> {
+pub(crate) fn parse_at<T: DeserializeOwned>(line: &[u8], file: &str) -> Result<T, SealError> {
     serde_json::from_slice(line)
         .map_err(|error| SealError::wrong(file, format!("a line is not what it should be: {error}")))
 }

@@ -1,15 +1,12 @@
 //! Choosing a run: by id, `latest`, `latest~1`, or a date.
 
-use std::cell::Cell;
-
 use evidenced_model::{AgentId, Archive, Digest, LogHead, RunId, Slot};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::log::{EntryKind, Log, entry_path, look};
-use crate::statement::Statement;
+use crate::history::{entry_at, last_index};
 use crate::withheld::Declaration;
-use crate::{PublicKeys, SealError, dsse};
+use crate::{PublicKeys, SealError};
 
 /// A run as its log entry names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +93,7 @@ pub fn runs_backwards<'a>(
     agent: &'a AgentId,
     keys: Option<&'a PublicKeys>,
 ) -> Result<impl Iterator<Item = Result<RunRef, SealError>> + use<'a>, SealError> {
-    let last = Log::new(archive, agent.clone(), PublicKeys::default()).last_index()?;
+    let last = last_index(archive, agent)?;
     Ok(runs_before(archive, agent, keys, last.map_or(0, |last| last + 1)))
 }
 
@@ -117,39 +114,7 @@ fn run_at(
     keys: Option<&PublicKeys>,
     index: u64,
 ) -> Result<Option<RunRef>, SealError> {
-    let open = |bytes: &[u8]| match keys {
-        Some(keys) => dsse::open(bytes, keys),
-        None => dsse::parse(bytes),
-    };
-    // A signature is checked once.
-    let opened = Cell::new(None);
-    let valid = |bytes: &[u8]| match open(bytes) {
-        Ok(envelope) => {
-            opened.set(Some(envelope));
-            true
-        }
-        Err(_) => false,
-    };
-    let Some(found) = look(archive, &entry_path(agent, index), &valid)? else { return Ok(None) };
-    // Junk names no run.
-    let Some(statement) = opened.take().and_then(|opened| Statement::parse(&opened.payload).ok()) else {
-        return Ok(None);
-    };
-    let entry: crate::log::LogEntry = statement.predicate;
-    let (EntryKind::Run, Some(run), [subject]) = (entry.kind, entry.run, statement.subject.as_slice()) else {
-        return Ok(None);
-    };
-    if entry.index != index || entry.agent != *agent {
-        return Ok(None);
-    }
-    Ok(Some(RunRef {
-        appended_at: entry.appended_at,
-        digest: subject.sha256(),
-        entry: LogHead { digest: found.digest, index },
-        path: subject.name.clone(),
-        run,
-        slot: entry.slot,
-    }))
+    Ok(entry_at(archive, agent, keys, index)?.and_then(|logged| logged.run()))
 }
 
 /// What was asked for.

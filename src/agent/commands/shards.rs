@@ -69,7 +69,7 @@ pub(super) fn run(
     together.controls = controls.into_values().filter(wanted).collect();
     if !together.holes.is_empty() {
         for control in &mut together.controls {
-            control.standing = over_a_hole(control.standing);
+            control.standing = control.standing.over_a_hole();
         }
     }
     print(context, &together)?;
@@ -108,7 +108,7 @@ fn read(
             standing: one.standing,
             counts: Tally::default(),
         });
-        known.standing = both(known.standing, one.standing);
+        known.standing = known.standing.beside(one.standing);
         known.counts.add(&one.counts);
     }
     Ok(Ok(manifest))
@@ -126,22 +126,6 @@ fn unread(shards: &[Share]) -> Vec<String> {
         listed.insert(name);
     }
     listed.difference(&told).map(|name| format!("{name}: each shard leaves it to another")).collect()
-}
-
-/// How a control stands where two shards say this.
-fn both(one: Standing, other: Standing) -> Standing {
-    use Standing::{Contradicted, Incomplete, Manual, NoSubject, Supported, SupportedWithExceptions};
-    // What weighs more comes first; where nobody has a subject, nobody has.
-    let order = [Contradicted, Incomplete, SupportedWithExceptions, Supported, NoSubject, Manual];
-    order.into_iter().find(|standing| *standing == one || *standing == other).unwrap_or(one)
-}
-
-/// How a control stands where something is missing: nobody knows what it would have said.
-fn over_a_hole(standing: Standing) -> Standing {
-    match standing {
-        Standing::Supported | Standing::SupportedWithExceptions | Standing::NoSubject => Standing::Incomplete,
-        known => known,
-    }
 }
 
 fn print(context: &Context, together: &Together) -> Result<(), Ended> {
@@ -172,27 +156,4 @@ fn print(context: &Context, together: &Together) -> Result<(), Ended> {
         }
     }
     lines.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_weighs_more_counts_and_nothing_is_supported_over_a_hole() {
-        use Standing::{Contradicted, Incomplete, Manual, NoSubject, Supported, SupportedWithExceptions};
-        for (one, other, expected) in [
-            (Supported, Contradicted, Contradicted),
-            (NoSubject, Supported, Supported),
-            (Supported, Incomplete, Incomplete),
-            (Supported, SupportedWithExceptions, SupportedWithExceptions),
-            (Manual, Manual, Manual),
-            (NoSubject, NoSubject, NoSubject),
-        ] {
-            assert_eq!((both(one, other), both(other, one)), (expected, expected));
-        }
-        assert_eq!(over_a_hole(Supported), Incomplete);
-        assert_eq!(over_a_hole(NoSubject), Incomplete);
-        assert_eq!((over_a_hole(Contradicted), over_a_hole(Manual)), (Contradicted, Manual));
-    }
 }

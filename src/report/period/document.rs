@@ -54,7 +54,7 @@ pub struct Period {
 }
 
 /// A list that may be cut.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Stretch<T> {
     /// How many there are.
     pub count: u64,
@@ -62,6 +62,12 @@ pub struct Stretch<T> {
     pub left_out: u64,
     /// Those that are.
     pub shown: Vec<T>,
+}
+
+impl<T> Default for Stretch<T> {
+    fn default() -> Self {
+        Self { count: 0, left_out: 0, shown: Vec::new() }
+    }
 }
 
 /// The log of one agent, as far as the period goes.
