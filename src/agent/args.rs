@@ -178,6 +178,18 @@ pub(crate) struct Report {
     /// A run id, `latest`, `latest~1`, or a date
     #[arg(long, default_value = "latest")]
     pub(crate) run: String,
+    /// The state over a period that begins at this time (a date, or RFC 3339) [default: with --to, 90 days before it]
+    #[arg(long, value_name = "TIME", conflicts_with = "run")]
+    pub(crate) from: Option<String>,
+    /// The state over a period that ends with this date, or at this time [default: with --from, now]
+    #[arg(long, value_name = "TIME", conflicts_with = "run")]
+    pub(crate) to: Option<String>,
+    /// Of a period, only these controls; may be repeated or comma-separated
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) control: Vec<String>,
+    /// Of a period, only what these agents saw; may be repeated [default: every agent of the store]
+    #[arg(long, value_name = "ID")]
+    pub(crate) agent: Vec<String>,
     /// Only this catalogue
     #[arg(long, value_name = "ID")]
     pub(crate) catalog: Option<String>,

@@ -42,7 +42,8 @@ pub(crate) fn standings(
     mapping.standings(&Basis { plan: &plan, counts: &judged.counts, applicability: &applicability, threshold })
 }
 
-fn provider_of(name: &str) -> evidenced_model::Provider {
+/// The cloud of a kind.
+pub(crate) fn provider_of(name: &str) -> evidenced_model::Provider {
     #[expect(clippy::expect_used, reason = "the first segment of a parsed kind is a provider")]
     evidenced_model::Provider::parse(name).expect("the first segment of a parsed kind is a provider")
 }

@@ -21,6 +21,7 @@ mod lines;
 mod locate;
 mod logging;
 mod opened;
+mod period;
 mod plan;
 mod progress;
 mod reevaluate;

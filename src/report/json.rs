@@ -8,8 +8,17 @@ use crate::{Report, ReportError};
 ///
 /// Foreign text stands in it as it is, but for what could act on a terminal: that is escaped, as JSON allows.
 pub fn json(report: &Report, out: &mut dyn Write) -> Result<(), ReportError> {
+    write(report, out)
+}
+
+/// Writes a period in the same way.
+pub fn period(period: &crate::period::Period, out: &mut dyn Write) -> Result<(), ReportError> {
+    write(period, out)
+}
+
+fn write<T: serde::Serialize>(document: &T, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut out = Ascii(out);
-    serde_json::to_writer_pretty(&mut out, report)?;
+    serde_json::to_writer_pretty(&mut out, document)?;
     out.write_all(b"\n")?;
     Ok(())
 }

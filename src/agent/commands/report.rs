@@ -3,22 +3,35 @@
 use std::io::{BufWriter, Write};
 
 use evidenced_check::Judge;
+use evidenced_model::{AgentId, Archive};
+use evidenced_report::period::PeriodLimits;
 use evidenced_report::{
     Evidence, FindingsCsv, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style,
 };
 use evidenced_seal::RunReader;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, texts};
 use crate::args::{Format, Report};
 use crate::exit::{Ended, Exit};
 use crate::opened::{self, Judged, failed};
-use crate::{sealing, stamps};
+use crate::{period, sealing, stamps};
+
+/// A period whose beginning is not named.
+const USUAL: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let loaded = context.load()?;
     let archive = super::archive(options.store.as_deref(), &loaded)?;
     if let Some(shards) = options.shards {
         return super::shards::run(context, &*archive, &loaded.config.agent.id, shards, options.catalog.as_deref());
+    }
+    if options.from.is_some() || options.to.is_some() {
+        return of_period(context, options, &*archive);
+    }
+    if !options.control.is_empty() || !options.agent.is_empty() {
+        let message = "--control and --agent choose from a period; name it with --from and --to";
+        return Err(Ended::new(Exit::Usage, message));
     }
     let (run, reader) = opened::open(&*archive, &loaded.config.agent.id, &options.run, None)?;
     let judged = Judged::read(&reader)?;
@@ -44,6 +57,48 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let stamped = stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?;
     let report = build(header, stamped, &reader, &judged, options.catalog.as_deref())?;
     render(context, &report, &mut out, options)?;
+    finish(out, options)
+}
+
+/// The report of a period.
+fn of_period(context: &Context, options: &Report, archive: &dyn Archive) -> Result<Exit, Ended> {
+    let now = context.time.now();
+    let moment = |text: &str, end| -> Result<Timestamp, Ended> {
+        let millis = super::verify::moment(text, end)?;
+        let moment = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        moment.ok_or_else(|| Ended::new(Exit::Usage, format!("{text:?} is too far away")))
+    };
+    let to = options.to.as_deref().map(|text| moment(text, true)).transpose()?;
+    let from = options.from.as_deref().map(|text| moment(text, false)).transpose()?;
+    let to = to.unwrap_or(now);
+    let from = from.unwrap_or_else(|| to.checked_sub(USUAL).unwrap_or(Timestamp::MIN));
+    if from >= to {
+        return Err(Ended::new(
+            Exit::Usage,
+            format!("the period begins at {from} and ends at {to}: give --from first"),
+        ));
+    }
+    let agents = options.agent.iter().map(|agent| AgentId::parse(agent.as_str()));
+    let agents = agents.collect::<Result<Vec<_>, _>>().map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
+    let asked = period::Asked {
+        from,
+        to,
+        agents: &agents,
+        catalog: options.catalog.as_deref(),
+        controls: &options.control,
+        limits: PeriodLimits::default(),
+        now,
+    };
+    let period = period::read(archive, &asked)?;
+    let mut out = target(options)?;
+    let written = match context.common.format {
+        Format::Json => evidenced_report::period::json(&period, &mut out),
+        _ => {
+            let text = evidenced_report::period::text(&period, &style(context, options.output.is_none()));
+            out.write_all(text.as_bytes()).map_err(ReportError::from)
+        }
+    };
+    written.map_err(|error| broken(&error))?;
     finish(out, options)
 }
 

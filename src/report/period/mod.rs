@@ -11,7 +11,9 @@ mod fails;
 mod finish;
 mod slots;
 mod stream;
+mod text;
 
+pub use crate::json::period as json;
 pub use builder::PeriodBuilder;
 pub use document::*;
 pub use facts::{
@@ -19,3 +21,4 @@ pub use facts::{
     RunFacts, StandingFact,
 };
 pub use slots::{SlotFact, Slots};
+pub use text::text;

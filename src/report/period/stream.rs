@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evidenced_model::{
-    Account, AccountCoverage, AgentId, CellState, CheckId, Finding, KindId, Provider, RunId, Severity, Strength, Tally,
-    Verdict, VerdictCounts,
+    Account, AccountCoverage, AgentId, CellState, CheckId, Finding, KindId, Provider, RunId, Severity, Tally, Verdict,
+    VerdictCounts,
 };
 use jiff::Timestamp;
 
@@ -194,13 +194,6 @@ impl Stream {
         let Some(looked) = self.looked.get(&key) else { return false };
         let kind = self.rules.checks.get(&finding.check).map_or(&finding.kind, |rule| &rule.kind);
         looked.contains_key(kind) && !self.incomplete.get(&key).is_some_and(|kinds| kinds.contains(kind))
-    }
-
-    /// The checks that decide on a control in each cloud.
-    pub(super) fn decisive(&self, links: &[(evidenced_model::ObjectiveId, Strength)]) -> Vec<&CheckId> {
-        let decides =
-            |objective| links.iter().any(|(linked, strength)| linked == objective && *strength >= Strength::Partial);
-        self.rules.checks.iter().filter(|(_, rule)| decides(&rule.objective)).map(|(id, _)| id).collect()
     }
 
     /// The counts of some checks together.

@@ -1,6 +1,6 @@
 //! The forms for a terminal.
 
-mod page;
+pub(crate) mod page;
 mod report;
 mod summary;
 
