@@ -1,6 +1,7 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+mod scripted;
 mod sealed;
 mod simulated;
 mod store;
@@ -13,6 +14,8 @@ use async_trait::async_trait;
 use evidenced_kit::{AccountSession, Cloud, Collector, Listed, Manifest, OpenContext, Opened, Out, Reach, TargetError};
 use evidenced_model::{Account, KindId, Provider, Resource, Scope};
 use serde_json::{Value, json};
+
+use crate::scripted::Script;
 
 fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
@@ -74,24 +77,38 @@ impl Cloud for Synthetic {
         json!({"type": "object"})
     }
 
-    async fn open(&self, target: &Value, _: &OpenContext) -> Result<Opened, TargetError> {
-        let account = account();
-        let listed = Listed { account: account.clone(), provider: provider(), state: "read".into(), reason: None };
-        let session = AccountSession {
-            account,
-            provider: provider(),
-            regions: Vec::new(),
-            excluded: std::collections::BTreeMap::default(),
-            collectors: vec![Arc::new(Things { resources: resources(target)? })],
-            rights: None,
-            gaps: Vec::new(),
-        };
-        Ok(Opened { accounts: vec![session], listing: vec![listed], principals: Vec::new() })
+    async fn open(&self, target: &Value, context: &OpenContext) -> Result<Opened, TargetError> {
+        let mut opened = Opened::default();
+        for account in accounts(target) {
+            let own = context.mine.has(&provider(), &account);
+            let state = if own { "read" } else { "elsewhere" };
+            let listed = Listed { account: account.clone(), provider: provider(), state: state.into(), reason: None };
+            opened.listing.push(listed);
+            if !own {
+                continue;
+            }
+            let script = match target["script"].as_str() {
+                Some(path) => Script::read(path, context.clock.now(), account.as_str())
+                    .map_err(|message| TargetError { path: vec!["script".into()], message })?,
+                None => Script::default(),
+            };
+            opened.accounts.push(AccountSession {
+                account,
+                provider: provider(),
+                regions: Vec::new(),
+                excluded: std::collections::BTreeMap::default(),
+                collectors: vec![Arc::new(Things { resources: resources(target)?, script })],
+                rights: None,
+                gaps: Vec::new(),
+            });
+        }
+        Ok(opened)
     }
 }
 
 struct Things {
     resources: u64,
+    script: Script,
 }
 
 #[async_trait]
@@ -102,8 +119,13 @@ impl Collector for Things {
 
     async fn collect(&self, scope: &Scope, out: &mut Out) {
         let kind: KindId = KindId::parse(KIND).unwrap_or_else(|error| panic!("{error}"));
+        if self.script.denied() {
+            return out.gap(KIND, scripted::unlisted()).await;
+        }
         for number in 0..self.resources {
-            out.resource(thing(&kind, number, scope)).await;
+            if let Some(thing) = self.script.play(number, thing(&kind, number, scope)) {
+                out.resource(thing).await;
+            }
         }
         out.complete(KIND).await;
     }
@@ -150,8 +172,11 @@ fn resources(target: &Value) -> Result<u64, TargetError> {
         .ok_or_else(|| TargetError { path: vec!["resources".into()], message: "expected a number of resources".into() })
 }
 
-fn account() -> Account {
-    Account::parse("123456789012").unwrap_or_else(|error| panic!("{error}"))
+/// The accounts of the target, or the one that stands for none.
+fn accounts(target: &Value) -> Vec<Account> {
+    let named: Vec<&str> = target["accounts"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let named = if named.is_empty() { vec!["123456789012"] } else { named };
+    named.into_iter().map(|id| Account::parse(id).unwrap_or_else(|error| panic!("{error}"))).collect()
 }
 
 fn provider() -> Provider {

@@ -126,7 +126,11 @@ fn whole(
     (agent, run, window): (&AgentId, RunId, Window),
     resources: u64,
 ) -> Result<SealedRun> {
-    let scope = Scope { account: crate::account(), provider: crate::provider(), region: "global".parse()? };
+    let scope = Scope {
+        account: crate::accounts(&serde_json::Value::Null).remove(0),
+        provider: crate::provider(),
+        region: "global".parse()?,
+    };
     let kind = crate::KIND.parse()?;
     let key = GroupKey { account: scope.account_key(), region: "global".to_owned(), kind: crate::KIND.to_owned() };
     let mut partitioner = Partitioner::new(folder, 32 << 20)?;

@@ -127,7 +127,8 @@ fn controls(page: &mut Page, catalog: &CatalogPeriod) {
         let line = page.say().painted(Paint::Yellow, "provisional: ").plain(provisional);
         page.put(2, 4, &line);
     }
-    for control in &catalog.controls {
+    let people = |control: &&ControlPeriod| control.together.saw == Saw::Manual;
+    for control in catalog.controls.iter().filter(|control| !people(control)) {
         let span = &control.together;
         let line = page
             .say()
@@ -142,6 +143,12 @@ fn controls(page: &mut Page, catalog: &CatalogPeriod) {
         if span.looks > 0 {
             detail(page, control);
         }
+    }
+    let manual: Vec<&str> = catalog.controls.iter().filter(people).map(|control| control.control.as_str()).collect();
+    if !manual.is_empty() {
+        let many = count(manual.len() as u64, "control is left to people", "controls are left to people");
+        let line = page.say().painted(Paint::Dim, &format!("{many}: {}", manual.join(", ")));
+        page.put(2, 4, &line);
     }
 }
 

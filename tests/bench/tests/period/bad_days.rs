@@ -1,0 +1,1 @@
+//! Days on which something is missing, broken, doubled or hostile.
