@@ -11,7 +11,6 @@ use evidenced_seal::statement::RunStatement;
 use evidenced_seal::{Previous, PublicKeys, RunReader, SealError, Signer, select_run};
 use evidenced_spool::{Base, BundleWriter, Lease, Overlay, Pushed, Pusher, Remote, Spool, SpoolError, Stamper, Taken};
 use evidenced_store::Store;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::task::block_in_place;
 
@@ -51,8 +50,8 @@ pub(crate) struct Locked {
 pub(crate) struct Before<'o> {
     /// What need not be written again.
     pub(crate) objects: Previous<'o>,
-    /// When it ended; `None` if there is no such run.
-    pub(crate) ended: Option<Timestamp>,
+    /// What it signed; `None` if there is no such run.
+    pub(crate) statement: Option<RunStatement>,
     /// The run, if it still waits in the spool.
     pub(crate) waits: Option<RunId>,
 }
@@ -158,7 +157,7 @@ impl<'a> Keeper<'a> {
     pub(crate) fn previous<'o>(&self, overlay: &'o Overlay) -> Result<Before<'o>, SpoolError> {
         let before = |statement: &RunStatement, waits| Before {
             objects: Previous::of(overlay, statement),
-            ended: Some(statement.predicate.window.end),
+            statement: Some(statement.clone()),
             waits,
         };
         if let Some(Base { run, statement }) = self.spool.base()? {
@@ -167,14 +166,15 @@ impl<'a> Keeper<'a> {
         let keys = self.keys();
         let newest = select_run(overlay, &self.agent, "latest", Some(&keys));
         let reader = newest.and_then(|run| RunReader::open(overlay, &run, Some(&keys)));
-        let none = || Before { objects: Previous::none(), ended: None, waits: None };
+        let none = || Before { objects: Previous::none(), statement: None, waits: None };
         Ok(reader.map_or_else(|_| none(), |reader| before(reader.statement(), None)))
     }
 
     /// What takes the objects of a run that is built on another.
     pub(crate) fn bundle(&self, run: RunId, before: &Before<'_>, window: Window) -> Result<BundleWriter, SpoolError> {
         let writer = self.spool.writer(run)?;
-        Ok(match before.ended {
+        let ended = before.statement.as_ref().map(|statement| statement.predicate.window.end);
+        Ok(match ended {
             Some(ended) => writer.following(ended, window.end),
             None => writer,
         })

@@ -37,6 +37,7 @@ mod storing;
 mod tallies;
 mod telemetry;
 mod telling;
+mod upgrade;
 
 pub use clock::Time;
 #[cfg(feature = "failpoints")]

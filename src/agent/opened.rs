@@ -59,7 +59,11 @@ pub(crate) struct Judged {
 impl Judged {
     /// Reads it back from a run.
     pub(crate) fn read(reader: &RunReader<'_>) -> Result<Self, Ended> {
-        let mut document: Value = reader.document(Document::Mappings).map_err(failed)?;
+        Self::of(reader.document(Document::Mappings).map_err(failed)?, reader)
+    }
+
+    /// Reads it from a run's mappings.
+    pub(crate) fn of(mut document: Value, reader: &RunReader<'_>) -> Result<Self, Ended> {
         let wrong = |what: String| Ended::new(Exit::Verification, format!("{}: its mappings: {what}", reader.path()));
         let (library, mut settings) = Library::from_json(document["checks"].take()).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();

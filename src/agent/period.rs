@@ -1,5 +1,6 @@
 //! A period, read from a store: every log of it, its runs in the order of time, and of each run what changed.
 
+mod counted;
 mod feed;
 mod log;
 mod rules;
@@ -11,8 +12,10 @@ use evidenced_report::period::{Period, PeriodBuilder, PeriodLimits};
 use evidenced_seal::select::agents;
 use jiff::Timestamp;
 
+use self::counted::Counted;
 use self::feed::Feeder;
 use self::log::AgentLog;
+pub(crate) use self::rules::judged_by;
 use crate::exit::{Ended, Exit};
 use crate::opened::failed;
 
@@ -36,6 +39,14 @@ pub(crate) struct Asked<'a> {
 
 /// Reads a period. Whatever is read is believed as far as its digests lead; `verify` looks closer.
 pub(crate) fn read(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, Ended> {
+    let counted = Counted::new(archive);
+    let period = fold(&counted, asked);
+    let (objects, times) = counted.objects();
+    tracing::info!(objects, times, "objects were read");
+    period
+}
+
+fn fold(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, Ended> {
     let known = agents(archive).map_err(failed)?;
     if let Some(unknown) = asked.agents.iter().find(|agent| !known.contains(agent)) {
         let names: Vec<&str> = known.iter().map(AgentId::as_str).collect();
@@ -45,7 +56,7 @@ pub(crate) fn read(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, E
     let wanted = known.into_iter().filter(|agent| asked.agents.is_empty() || asked.agents.contains(agent));
     let mut logs = Vec::new();
     for agent in wanted {
-        logs.push(AgentLog::read(archive, agent, asked)?);
+        logs.push(AgentLog::read(archive, &agent, asked)?);
     }
     if logs.iter().all(|log| log.runs.is_empty()) {
         let newest = logs.iter().filter_map(|log| log.newest).max();
@@ -63,7 +74,7 @@ pub(crate) fn read(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, E
         builder.missing_shard(missing);
     }
     while feeder.next(&mut builder)? {}
-    feeder.finish(&mut builder)?;
+    feeder.finish(&mut builder);
     check_controls(&feeder.offered(), asked)?;
     Ok(builder.finish(asked.now))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidenced_check::{JoinIndex, Judge};
+use evidenced_check::{JoinIndex, Joins, Judge};
 use evidenced_model::{Coverage, Finding, KindId};
 use evidenced_seal::RunReader;
 use evidenced_seal::read::RunGroup;
@@ -37,39 +37,9 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
     let joins = joins.seal(&coverage);
     let mut again =
         Again { out: Rejudged::default(), reader, judge: &judge, hidden, judged: judging::Judged::default() };
-    let mut places: BTreeMap<(String, String, String), Vec<Finding>> = BTreeMap::new();
-    let mut populations: BTreeMap<String, evidenced_check::Populations> = BTreeMap::new();
-    for group in reader.groups().map_err(failed)? {
-        let group = group.map_err(failed)?;
-        if group.kind.starts_with("place.") {
-            continue;
-        }
-        let members = populations.entry(group.account.clone()).or_insert_with(|| judge.populations());
-        let mut findings = Vec::new();
-        let mut shown = BTreeSet::new();
-        for resource in reader.resources(&group).map_err(failed)? {
-            let resource = resource.map_err(failed)?;
-            judge.judge(&resource, &joins, members, &mut |finding| findings.push(finding));
-            shown.insert(resource.id);
-        }
-        again.compare(&group, findings, Some(&shown))?;
-    }
-    for (key, covered) in &coverage.accounts {
-        let account = format!("{}:{}", key.0, key.1);
-        let only = Coverage { accounts: BTreeMap::from([(key.clone(), covered.clone())]) };
-        let members = populations.remove(&account).unwrap_or_else(|| judge.populations());
-        judge.finish(members, &only, &mut |finding| {
-            let group = (account.clone(), finding.scope.region.to_string(), finding.kind.to_string());
-            places.entry(group).or_default().push(finding);
-        });
-    }
-    for group in reader.groups().map_err(failed)? {
-        let group = group.map_err(failed)?;
-        if group.kind.starts_with("place.") {
-            let key = (group.account.clone(), group.region.clone(), group.kind.clone());
-            again.compare(&group, places.remove(&key).unwrap_or_default(), None)?;
-        }
-    }
+    let places = judge_again(reader, &judge, &coverage, &joins, &mut |group, findings, shown| {
+        again.compare(group, findings, shown)
+    })?;
     if again.hidden.is_anything() {
         return Ok(again.out);
     }
@@ -96,6 +66,71 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
     Ok(again.out)
 }
 
+/// The findings of a group as they follow, and the resources that it shows; of a place's group, nothing.
+type Compare<'c> = dyn FnMut(&RunGroup, Vec<Finding>, Option<&BTreeSet<String>>) -> Result<(), Ended> + 'c;
+
+/// Places by account, region and kind.
+pub(crate) type Places = BTreeMap<(String, String, String), Vec<Finding>>;
+
+/// Judges the stored resources of a run, group by group, then its places. What is left are places of which nothing
+/// is stored.
+pub(crate) fn judge_again(
+    reader: &RunReader<'_>,
+    judge: &Judge,
+    coverage: &Coverage,
+    joins: &Joins,
+    compare: &mut Compare<'_>,
+) -> Result<Places, Ended> {
+    let mut populations: BTreeMap<String, evidenced_check::Populations> = BTreeMap::new();
+    for group in reader.groups().map_err(failed)? {
+        let group = group.map_err(failed)?;
+        if group.kind.starts_with("place.") {
+            continue;
+        }
+        let members = populations.entry(group.account.clone()).or_insert_with(|| judge.populations());
+        let mut findings = Vec::new();
+        let mut shown = BTreeSet::new();
+        for resource in reader.resources(&group).map_err(failed)? {
+            let resource = resource.map_err(failed)?;
+            judge.judge(&resource, joins, members, &mut |finding| findings.push(finding));
+            shown.insert(resource.id);
+        }
+        compare(&group, findings, Some(&shown))?;
+    }
+    let mut places = Places::new();
+    for (key, covered) in &coverage.accounts {
+        let account = format!("{}:{}", key.0, key.1);
+        let only = Coverage { accounts: BTreeMap::from([(key.clone(), covered.clone())]) };
+        let members = populations.remove(&account).unwrap_or_else(|| judge.populations());
+        judge.finish(members, &only, &mut |finding| {
+            let group = (account.clone(), finding.scope.region.to_string(), finding.kind.to_string());
+            places.entry(group).or_default().push(finding);
+        });
+    }
+    for group in reader.groups().map_err(failed)? {
+        let group = group.map_err(failed)?;
+        if group.kind.starts_with("place.") {
+            let key = (group.account.clone(), group.region.clone(), group.kind.clone());
+            compare(&group, places.remove(&key).unwrap_or_default(), None)?;
+        }
+    }
+    Ok(places)
+}
+
+/// Shows the stored resources that others are joined with.
+pub(crate) fn observe(reader: &RunReader<'_>, joins: &mut JoinIndex) -> Result<u64, Ended> {
+    let mut groups = reader.groups().map_err(failed)?;
+    for group in groups.by_ref() {
+        let group = group.map_err(failed)?;
+        if group.kind.parse().is_ok_and(|kind| joins.wants(&kind)) {
+            for resource in reader.resources(&group).map_err(failed)? {
+                joins.observe(&resource.map_err(failed)?);
+            }
+        }
+    }
+    Ok(groups.withheld())
+}
+
 /// What a pack does not show of the resources.
 #[derive(Default)]
 struct Hidden {
@@ -113,18 +148,7 @@ impl Hidden {
         let mut hidden = Self::default();
         let covered: BTreeSet<String> =
             coverage.accounts.keys().map(|(provider, account)| format!("{provider}:{account}")).collect();
-        let mut groups = reader.groups().map_err(failed)?;
-        for group in groups.by_ref() {
-            let group = group.map_err(failed)?;
-            let joined = group.kind.parse().is_ok_and(|kind| joins.wants(&kind));
-            if !joined {
-                continue;
-            }
-            for resource in reader.resources(&group).map_err(failed)? {
-                joins.observe(&resource.map_err(failed)?);
-            }
-        }
-        hidden.accounts = groups.withheld() > 0;
+        hidden.accounts = observe(reader, joins)? > 0;
         // A store withholds nothing, and is looked at once.
         if reader.may_withhold().map_err(failed)? {
             for group in reader.groups().map_err(failed)? {

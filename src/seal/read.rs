@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::object::{Format, ObjectReader, Shown, object_path};
 use crate::select::RunRef;
-use crate::statement::{RunStatement, Statement, subject};
+use crate::statement::{RunStatement, Statement, run_path, subject};
 use crate::tree::{Entry, Tree};
 use crate::withheld::{Declaration, Slot, lines_path};
 use crate::write::Document;
@@ -62,6 +62,13 @@ impl<'a> RunReader<'a> {
             Statement::parse(&opened.payload).map_err(|what| SealError::wrong(&path, what))?;
         let subjects = statement.subjects();
         Ok(Self { objects: ObjectReader::new(archive), path, statement, subjects })
+    }
+
+    /// The run of a statement that is believed already.
+    pub fn of(archive: &'a dyn Archive, statement: RunStatement) -> Self {
+        let path = run_path(&statement.predicate.agent, statement.predicate.run);
+        let subjects = statement.subjects();
+        Self { objects: ObjectReader::new(archive), path, statement, subjects }
     }
 
     /// What was signed.

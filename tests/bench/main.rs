@@ -1,6 +1,7 @@
 //! The program as it is, with one cloud made of numbers: so many resources of 2 KB, to measure every stage after the
 //! network. `evidenced-bench collect -c FILE`, with `targets: [{ synthetic: { resources: 1000000 } }]`.
 
+mod history;
 mod scripted;
 mod sealed;
 mod simulated;
@@ -24,13 +25,8 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
-        Some("make-store") => match sealed::make(&arguments[2..]) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => {
-                let _ = writeln!(std::io::stderr(), "{error}");
-                return ExitCode::FAILURE;
-            }
-        },
+        Some("make-store") => return made(sealed::make(&arguments[2..])),
+        Some("make-history") => return made(history::make(&arguments[2..])),
         Some("hash") => {
             let _ = writeln!(std::io::stdout(), "{:.0}", sealed::hashing());
             return ExitCode::SUCCESS;
@@ -44,6 +40,16 @@ fn main() -> ExitCode {
     match simulated::asked_for() {
         Some(time) => evidenced_agent::run_in(clouds, std::env::args_os(), time).into(),
         None => evidenced_agent::run(clouds, std::env::args_os()).into(),
+    }
+}
+
+fn made(result: sealed::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

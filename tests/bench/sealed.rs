@@ -24,10 +24,16 @@ use evidenced_store::Folder;
 use jiff::Timestamp;
 use serde_json::json;
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Writes files without a word to the disk about durability: a store to be measured, and thrown away.
-struct Quick(PathBuf);
+pub(crate) struct Quick(PathBuf);
+
+impl Quick {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+}
 
 impl Sink for Quick {
     fn put(&mut self, path: &str, bytes: &[u8]) -> std::result::Result<Put, SinkError> {

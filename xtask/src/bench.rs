@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what a run costs, held against the bars. Counts, bytes and CPU seconds, not wall time.
 
+mod period;
 mod serve;
 mod verify;
 
@@ -19,7 +20,7 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 6] = ["aws", "kernels", "serve", "store", "synthetic", "verify"];
+const PARTS: [&str; 7] = ["aws", "kernels", "period", "serve", "store", "synthetic", "verify"];
 /// Where a static program can be built.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -52,6 +53,9 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     if wanted("synthetic") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
         synthetic(&bench, &mut board)?;
+    }
+    if wanted("period") {
+        period::run(&release.join("evidenced-bench"), &folder, &venv, &mut board)?;
     }
     if wanted("serve") {
         serve::run(&release.join("evidenced"), &release.join("evidenced-bench"), &folder, &venv, &mut board)?;

@@ -93,7 +93,7 @@ fn of_period(context: &Context, options: &Report, archive: &dyn Archive) -> Resu
     let mut out = target(options)?;
     let written = match context.common.format {
         Format::Json => evidenced_report::period::json(&period, &mut out),
-        _ => {
+        Format::Text | Format::Html | Format::Csv => {
             let text = evidenced_report::period::text(&period, &style(context, options.output.is_none()));
             out.write_all(text.as_bytes()).map_err(ReportError::from)
         }

@@ -132,7 +132,7 @@ impl<'a> Feeder<'a> {
     }
 
     /// What is told when every run was fed: the slots.
-    pub(super) fn finish(&mut self, builder: &mut PeriodBuilder) -> Result<(), Ended> {
+    pub(super) fn finish(&self, builder: &mut PeriodBuilder) {
         let end = self.asked.to.min(self.asked.now);
         let mut withheld = 0;
         for agent in &self.agents {
@@ -146,7 +146,6 @@ impl<'a> Feeder<'a> {
         if withheld > 0 {
             builder.caution(format!("this is a pack: {withheld} lines are withheld, and nothing is said of them"));
         }
-        Ok(())
     }
 }
 
@@ -176,7 +175,7 @@ fn as_line(seen: &Seen) -> Line<'_> {
     Line { finding: &seen.finding, file: &seen.file }
 }
 
-fn open<'a>(archive: &'a dyn Archive, run: Option<RunRef>) -> Result<Option<(RunRef, RunReader<'a>, Manifest)>, Ended> {
+fn open(archive: &dyn Archive, run: Option<RunRef>) -> Result<Option<(RunRef, RunReader<'_>, Manifest)>, Ended> {
     let Some(run) = run else { return Ok(None) };
     let reader = RunReader::open(archive, &run, None).map_err(failed)?;
     let manifest = reader.manifest().map_err(failed)?;

@@ -39,8 +39,8 @@ pub(super) struct AgentLog {
 
 impl AgentLog {
     /// Reads it.
-    pub(super) fn read(archive: &dyn Archive, agent: AgentId, asked: &Asked<'_>) -> Result<Self, Ended> {
-        let first = first_since(archive, &agent, asked.from).map_err(failed)?;
+    pub(super) fn read(archive: &dyn Archive, agent: &AgentId, asked: &Asked<'_>) -> Result<Self, Ended> {
+        let first = first_since(archive, agent, asked.from).map_err(failed)?;
         let begin = first.saturating_sub(BACK);
         let mut log = Self {
             agent: agent.clone(),
@@ -53,13 +53,13 @@ impl AgentLog {
             passed_over: begin,
         };
         let mut started: BTreeMap<RunId, Option<Slot>> = BTreeMap::new();
-        for logged in entries_from(archive, &agent, None, begin).map_err(failed)? {
+        for logged in entries_from(archive, agent, None, begin).map_err(failed)? {
             log.take(logged.map_err(failed)?, first, &mut started, asked);
         }
         if log.facts.head.is_none()
-            && let Some(index) = last_index(archive, &agent).map_err(failed)?
+            && let Some(index) = last_index(archive, agent).map_err(failed)?
         {
-            log.facts.head = evidenced_seal::history::entry_at(archive, &agent, None, index)
+            log.facts.head = evidenced_seal::history::entry_at(archive, agent, None, index)
                 .map_err(failed)?
                 .map(|logged| LogHead { ..logged.head });
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use evidenced_check::Judge;
-use evidenced_model::{CatalogId, ControlId, Digest, Provider, Standing};
+use evidenced_model::{CatalogId, CheckId, ControlId, Digest, Provider, Standing};
 use evidenced_report::period::{CatalogRule, CheckRule, ControlRule, Rules, StandingFact};
 use evidenced_seal::statement::subject;
 use evidenced_seal::{Document, RunReader};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Asked;
 use crate::exit::{Ended, Exit};
@@ -121,31 +122,7 @@ fn rules(reader: &RunReader<'_>, asked: &Asked<'_>) -> Result<Rules, Ended> {
     let judged = Judged::read(reader)?;
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
-    let declared = judged.library.params();
-    let mut params: BTreeMap<_, _> =
-        declared.iter().filter_map(|(name, param)| Some((name.clone(), param.default.clone()?))).collect();
-    params.extend(judged.settings.params.clone());
-    let checks = judge.checks().map(|(kind, check, sha256)| {
-        // Programs name parameters as `params.<name>`, wherever they stand in the definition.
-        let text = serde_json::to_string(check).unwrap_or_default();
-        let reads = |name: &&String| {
-            text.match_indices(&format!("params.{name}")).any(|(at, found)| {
-                !text[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-            })
-        };
-        let rule = CheckRule {
-            revision: check.revision,
-            sha256,
-            title: check.title.clone(),
-            severity: check.severity,
-            objective: check.objective.clone(),
-            fix: check.fix.clone(),
-            kind: kind.clone(),
-            provider: crate::documents::provider_of(kind.provider()),
-            params: declared.keys().filter(reads).cloned().collect(),
-        };
-        (check.id.clone(), rule)
-    });
+    let (checks, params) = judged_by(&judge);
     let mapping = &judged.mapping;
     let catalogs = mapping.catalogs().iter().map(|catalog| CatalogRule {
         id: catalog.id.clone(),
@@ -169,10 +146,40 @@ fn rules(reader: &RunReader<'_>, asked: &Asked<'_>) -> Result<Rules, Ended> {
     });
     let catalogs = catalogs.filter(|catalog: &CatalogRule| !catalog.controls.is_empty());
     Ok(Rules {
-        checks: checks.collect(),
+        checks,
         params,
         catalogs: catalogs.collect(),
         objectives: mapping.objectives().clone(),
         threshold: Some(judged.threshold),
     })
+}
+
+/// The checks that are on and the values that they compare with.
+pub(crate) fn judged_by(judge: &Judge) -> (BTreeMap<CheckId, CheckRule>, BTreeMap<String, Value>) {
+    let (declared, settings) = (judge.library().params(), judge.settings());
+    let defaults = declared.iter().filter_map(|(name, param)| Some((name.clone(), param.default.clone()?)));
+    let mut params: BTreeMap<_, _> = defaults.collect();
+    params.extend(settings.params.clone());
+    let checks = judge.checks().map(|(kind, check, sha256)| {
+        // Programs name parameters as `params.<name>`, wherever they stand in the definition.
+        let text = serde_json::to_string(check).unwrap_or_default();
+        let reads = |name: &&String| {
+            text.match_indices(&format!("params.{name}")).any(|(at, found)| {
+                !text[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            })
+        };
+        let rule = CheckRule {
+            revision: check.revision,
+            sha256,
+            title: check.title.clone(),
+            severity: check.severity,
+            objective: check.objective.clone(),
+            fix: check.fix.clone(),
+            kind: kind.clone(),
+            provider: crate::documents::provider_of(kind.provider()),
+            params: declared.keys().filter(reads).cloned().collect(),
+        };
+        (check.id.clone(), rule)
+    });
+    (checks.collect(), params)
 }

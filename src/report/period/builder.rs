@@ -221,9 +221,7 @@ impl PeriodBuilder {
     pub fn end_run(&mut self, stream: usize) {
         let Some(s) = self.streams.get_mut(stream) else { return };
         let Some(run) = s.now.take() else { return };
-        s.note_unknown(run.at);
-        s.looks.push(run.at);
-        s.before = Some((run.run, run.at));
+        s.run_ends(run.run, run.at);
         let s = &self.streams[stream];
         let looked = looked(s);
         let look = Look { stream, at: run.at, run: run.run, agent: &s.agent, hole: !self.missing_shards.is_empty() };
@@ -370,6 +368,7 @@ fn without_rules(
             }
         }
         (Some(old), None) if !s.could_list(old) => ChangeCause::Reading,
+        (None, Some(new)) if !s.could_list_before(new) => ChangeCause::Reading,
         _ => ChangeCause::Cloud,
     }
 }

@@ -33,14 +33,41 @@ pub(super) struct Stream {
     pub(super) touched: BTreeSet<CheckId>,
     /// When a check had findings of which nothing is known.
     pub(super) unknown: BTreeMap<CheckId, Vec<(Timestamp, Option<Timestamp>)>>,
-    /// The cells of each account that were looked at, by kind.
-    looked: BTreeMap<(Provider, Account), BTreeMap<KindId, u64>>,
+    /// What of each account was looked at.
+    seen: BTreeMap<(Provider, Account), Kinds>,
+    /// The same before the run at hand, where it is another now.
+    seen_before: BTreeMap<(Provider, Account), Kinds>,
     /// Holes that are open, by account; with the number of the run that saw them first.
     open: BTreeMap<(Provider, Account), Vec<(CoverageHole, usize)>>,
     /// Holes that were closed.
     pub(super) holes: Vec<CoverageHole>,
-    /// Kinds that some cell did not tell whole, by account.
-    incomplete: BTreeMap<(Provider, Account), BTreeSet<KindId>>,
+}
+
+/// The kinds of an account that a run looked at.
+#[derive(Debug, Clone, Default)]
+struct Kinds {
+    /// All of them.
+    looked: BTreeSet<KindId>,
+    /// Those that some cell did not tell whole.
+    incomplete: BTreeSet<KindId>,
+}
+
+impl Kinds {
+    fn of(coverage: Option<&AccountCoverage>) -> Self {
+        let mut kinds = Self::default();
+        let cells = coverage.into_iter().flat_map(|coverage| &coverage.cells);
+        for cell in cells.filter(|cell| cell.state != CellState::Skipped) {
+            kinds.looked.insert(cell.kind.clone());
+            if !matches!(cell.state, CellState::Complete | CellState::Unsupported) {
+                kinds.incomplete.insert(cell.kind.clone());
+            }
+        }
+        kinds
+    }
+
+    fn is_whole(&self, kind: &KindId) -> bool {
+        self.looked.contains(kind) && !self.incomplete.contains(kind)
+    }
 }
 
 /// What is judged otherwise from the run at hand on.
@@ -97,10 +124,10 @@ impl Stream {
             tallies: BTreeMap::new(),
             touched: BTreeSet::new(),
             unknown: BTreeMap::new(),
-            looked: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            seen_before: BTreeMap::new(),
             open: BTreeMap::new(),
             holes: Vec::new(),
-            incomplete: BTreeMap::new(),
         }
     }
 
@@ -124,7 +151,7 @@ impl Stream {
     }
 
     /// Since when and until when nothing is known of some finding of a check.
-    pub(super) fn note_unknown(&mut self, at: Timestamp) {
+    fn note_unknown(&mut self, at: Timestamp) {
         for check in std::mem::take(&mut self.touched) {
             let some = self.tallies.get(&check).is_some_and(|counted| counted.unknown > 0);
             let known = self.unknown.get(&check).and_then(|spans| spans.last()).is_none_or(|span| span.1.is_some());
@@ -143,16 +170,6 @@ impl Stream {
     /// Takes in what is another in the coverage of an account.
     pub(super) fn coverage(&mut self, key: (Provider, Account), new: Option<&AccountCoverage>, at: Timestamp) {
         let number = self.looks.len();
-        let mut looked: BTreeMap<KindId, u64> = BTreeMap::new();
-        let mut incomplete = BTreeSet::new();
-        for cell in new.into_iter().flat_map(|new| &new.cells) {
-            if cell.state != CellState::Skipped {
-                *looked.entry(cell.kind.clone()).or_default() += 1;
-            }
-            if !matches!(cell.state, CellState::Complete | CellState::Unsupported | CellState::Skipped) {
-                incomplete.insert(cell.kind.clone());
-            }
-        }
         let fresh = new.map(|new| holes(&self.agent, new, at)).unwrap_or_default();
         let mut open = Vec::new();
         for (mut hole, first) in self.open.remove(&key).unwrap_or_default() {
@@ -169,8 +186,8 @@ impl Stream {
                 open.push((hole, number));
             }
         }
-        self.looked.insert(key.clone(), looked);
-        self.incomplete.insert(key.clone(), incomplete);
+        let before = self.seen.insert(key.clone(), Kinds::of(new)).unwrap_or_default();
+        self.seen_before.insert(key.clone(), before);
         self.open.insert(key, open);
     }
 
@@ -183,17 +200,35 @@ impl Stream {
         }
     }
 
-    /// Whether the run at hand looked at a kind anywhere.
-    pub(super) fn looks_at(&self, kind: &KindId) -> bool {
-        self.looked.values().any(|kinds| kinds.contains_key(kind))
+    /// The run at hand is over.
+    pub(super) fn run_ends(&mut self, run: RunId, at: Timestamp) {
+        self.note_unknown(at);
+        self.looks.push(at);
+        self.before = Some((run, at));
+        self.seen_before.clear();
     }
 
-    /// Whether what a finding was about could be listed whole, as far as the run at hand says.
+    /// Whether the run at hand looked at a kind anywhere.
+    pub(super) fn looks_at(&self, kind: &KindId) -> bool {
+        self.seen.values().any(|kinds| kinds.looked.contains(kind))
+    }
+
+    /// Whether what a finding is about could be listed whole, as the run at hand says.
     pub(super) fn could_list(&self, finding: &Finding) -> bool {
-        let key = (finding.scope.provider.clone(), finding.scope.account.clone());
-        let Some(looked) = self.looked.get(&key) else { return false };
-        let kind = self.rules.checks.get(&finding.check).map_or(&finding.kind, |rule| &rule.kind);
-        looked.contains_key(kind) && !self.incomplete.get(&key).is_some_and(|kinds| kinds.contains(kind))
+        let kinds = self.seen.get(&place(finding));
+        kinds.is_some_and(|kinds| kinds.is_whole(self.kind_of(finding)))
+    }
+
+    /// The same, as the run before says.
+    pub(super) fn could_list_before(&self, finding: &Finding) -> bool {
+        let key = place(finding);
+        let kinds = self.seen_before.get(&key).or_else(|| self.seen.get(&key));
+        kinds.is_some_and(|kinds| kinds.is_whole(self.kind_of(finding)))
+    }
+
+    /// The kind that the check of a finding asks about.
+    fn kind_of<'f>(&'f self, finding: &'f Finding) -> &'f KindId {
+        self.rules.checks.get(&finding.check).map_or(&finding.kind, |rule| &rule.kind)
     }
 
     /// The counts of some checks together.
@@ -225,6 +260,10 @@ impl Stream {
         }
         gaps
     }
+}
+
+fn place(finding: &Finding) -> (Provider, Account) {
+    (finding.scope.provider.clone(), finding.scope.account.clone())
 }
 
 fn unread_in_words(hole: &CoverageHole) -> String {
