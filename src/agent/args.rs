@@ -54,8 +54,12 @@ pub(crate) enum Format {
     Json,
     /// One self-contained page (report only).
     Html,
-    /// Findings as comma-separated values (report only).
+    /// A table as comma-separated values (report only).
     Csv,
+    /// OSCAL assessment results (report only).
+    Oscal,
+    /// Findings as OCSF events, one a line (report only).
+    Ocsf,
 }
 
 /// The commands.
@@ -69,7 +73,7 @@ pub(crate) enum Command {
     Health(Health),
     /// Print findings of a run as JSON lines
     Findings(Findings),
-    /// Print the state of controls: text, json, html or csv
+    /// Print the state of controls: text, json, html, csv, oscal or ocsf
     Report(Report),
     /// Check evidence: signatures, log, digests; offline
     Verify(Verify),
@@ -181,7 +185,10 @@ pub(crate) struct Report {
     /// Only this catalogue
     #[arg(long, value_name = "ID")]
     pub(crate) catalog: Option<String>,
-    /// Write to this file instead of standard output
+    /// What the rows of `--format csv` are [default: findings]
+    #[arg(long, value_enum)]
+    pub(crate) table: Option<TableName>,
+    /// Write to this file instead of standard output; a table gets FILE.meta.json beside it, which says what it is worth
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The store [default: the configured one]
@@ -190,6 +197,19 @@ pub(crate) struct Report {
     /// The newest runs of so many agents that share the accounts (`collect --shard I/N`), read together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with_all = ["run", "output"])]
     pub(crate) shards: Option<u32>,
+}
+
+/// What the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableName {
+    /// Findings of a run.
+    Findings,
+    /// Controls.
+    Controls,
+    /// Changes of verdicts in a period.
+    Changes,
+    /// Fails that stood in a period.
+    Fails,
 }
 
 /// `verify`.

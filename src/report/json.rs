@@ -15,7 +15,7 @@ pub fn json(report: &Report, out: &mut dyn Write) -> Result<(), ReportError> {
 }
 
 /// Escapes what is not ASCII, and DEL. Outside of strings, JSON is ASCII, so this changes no meaning.
-struct Ascii<'a>(&'a mut dyn Write);
+pub(crate) struct Ascii<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Ascii<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

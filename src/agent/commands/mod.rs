@@ -10,6 +10,7 @@ mod doctor;
 mod export;
 mod findings;
 mod health;
+mod interchange;
 mod keygen;
 mod keys;
 mod objectives;
