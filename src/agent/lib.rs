@@ -24,6 +24,7 @@ mod opened;
 mod plan;
 mod progress;
 mod reevaluate;
+mod sampling;
 mod scheduling;
 mod sealing;
 mod serving;

@@ -2,14 +2,21 @@
 
 use std::io::Write;
 
+use serde::Serialize;
+
 use crate::{Report, ReportError};
 
 /// Writes the report as one indented JSON object that ends in a line feed. Its shape is [`Report`]'s.
 ///
 /// Foreign text stands in it as it is, but for what could act on a terminal: that is escaped, as JSON allows.
 pub fn json(report: &Report, out: &mut dyn Write) -> Result<(), ReportError> {
+    ascii_json(report, out)
+}
+
+/// Writes anything as one indented JSON object that ends in a line feed, in the same way.
+pub fn ascii_json<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut out = Ascii(out);
-    serde_json::to_writer_pretty(&mut out, report)?;
+    serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     Ok(())
 }

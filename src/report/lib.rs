@@ -58,7 +58,7 @@ pub use html::html;
 pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
-pub use json::json;
+pub use json::{ascii_json, json};
 pub use ocsf::Ocsf;
 pub use oscal::{oscal, oscal_period};
 pub use provenance::{
@@ -66,3 +66,4 @@ pub use provenance::{
     Verify,
 };
 pub use text::{Style, summary, text};
+pub use visible::{shell_word, visible};

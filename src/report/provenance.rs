@@ -11,7 +11,7 @@ use evidenced_model::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::json::Ascii;
+use crate::json::ascii_json;
 use crate::period::Period;
 use crate::visible::shell_word;
 use crate::{AssuranceReport, Report, ReportError, StatementRef};
@@ -302,10 +302,7 @@ impl Provenance {
     /// Writes it as one indented JSON object that ends in a line feed: what stands beside a table, as
     /// `<table>.meta.json`.
     pub fn write(&self, out: &mut dyn Write) -> Result<(), ReportError> {
-        let mut out = Ascii(out);
-        serde_json::to_writer_pretty(&mut out, self)?;
-        out.write_all(b"\n")?;
-        Ok(())
+        ascii_json(self, out)
     }
 
     /// Of a file that leaves out so many findings.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::words::{plain, string};
-use crate::json::Ascii;
+use crate::json::ascii_json;
 use crate::uuid::uuid;
 use crate::visible::is_object_path;
 use crate::{Provenance, ReportError};
@@ -204,10 +204,7 @@ impl Document<'_> {
         if !self.objectives.is_empty() {
             document["local-definitions"] = json!({"objectives-and-methods": self.objectives});
         }
-        let mut out = Ascii(out);
-        serde_json::to_writer_pretty(&mut out, &json!({"assessment-results": document}))?;
-        out.write_all(b"\n")?;
-        Ok(())
+        ascii_json(&json!({"assessment-results": document}), out)
     }
 
     fn party(&self, agent: &AgentId, by: &crate::provenance::MadeBy) -> Value {
