@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the deny matrix is a table for people")]
 
+mod auditors;
 mod company;
 mod config;
 mod daemon;

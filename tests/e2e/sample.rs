@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use xtask::Interchange;
 
-use crate::support::{Agent, company, empty_moto, target};
+use crate::support::{Agent, company, empty_moto, proxy, target};
 
 /// Draws with these arguments, and lets the other hand draw again; what that printed.
 fn drawn_again(agent: &Agent, arguments: &[&str]) -> (Value, String) {
@@ -93,7 +93,39 @@ fn refused(agent: &Agent) {
 }
 
 #[test]
-fn a_sample_of_hostile_names_names_what_was_not_read() {
+fn a_sample_of_what_was_read_names_what_was_not() {
+    let moto = company();
+    let proxy = proxy(&moto);
+    let agent = Agent::new(&proxy.url());
+    agent.run(&["collect", "-q", "--partial-ok"]).expect(0);
+    let arguments = ["--control", "A.8.24", "--n", "3", "--seed", "42"];
+    let (before, _) = drawn_again(&agent, &arguments);
+    let keys = |sample: &Value| -> Vec<(Value, Value)> {
+        let gaps = sample["gaps"].as_array().unwrap();
+        gaps.iter()
+            .filter(|gap| gap["kind"] == "aws.kms.key")
+            .map(|gap| (gap["state"].clone(), gap["runs"].clone()))
+            .collect()
+    };
+    assert_eq!(keys(&before), []);
+    proxy.rules(&[("kms:ListKeys", "deny")]).unwrap();
+    agent.run(&["collect", "-q", "--partial-ok"]).expect(0);
+    let (after, _) = drawn_again(&agent, &arguments);
+    assert_eq!(keys(&after), [("denied".into(), 1.into())]);
+    assert!(after["cautions"].to_string().contains("a sample of what was read, not of all"), "{}", after["cautions"]);
+    let count = |sample: &Value| sample["population"]["count"].as_u64().unwrap();
+    assert!(count(&after) < count(&before), "keys that were not read cannot be drawn");
+    let text = agent.run(&[&["sample"], &arguments[..]].concat()).expect(0).stdout;
+    assert!(text.contains("! not read: aws.kms.key in aws:123456789012 eu-central-1: denied"), "{text}");
+    // Over both runs, the keys of the first are there, and the gap of the second is named.
+    let period =
+        agent.run(&[&["sample", "--format", "json", "--from", "2020-01-01"], &arguments[..]].concat()).expect(0);
+    assert_eq!(count(&period.json()), count(&before));
+    assert_eq!(keys(&period.json()), [("denied".into(), 1.into())]);
+}
+
+#[test]
+fn hostile_names_are_drawn_and_proved_like_others() {
     let moto = empty_moto();
     moto.seed("seed_hostile.py", &[]).unwrap();
     let agent = Agent::with_config(&format!(

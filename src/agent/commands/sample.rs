@@ -99,7 +99,7 @@ pub(crate) fn run(context: &Context, options: &Sample) -> Result<Exit, Ended> {
         method: METHOD,
         seed: &options.seed,
         asked: options.n,
-        cautions: cautions(&gathered, count, many),
+        cautions: cautions(&gathered, count, many, Declaration::read(&*archive).map_err(failed)?.as_ref()),
         population: Population {
             count,
             sha256,
@@ -161,7 +161,7 @@ fn described(runs: &[(AgentId, RunRef)]) -> Runs {
     Runs { count: runs.len(), oldest: id(runs.last()), newest: id(runs.first()), heads }
 }
 
-fn cautions(gathered: &Gathered, count: usize, many: usize) -> Vec<String> {
+fn cautions(gathered: &Gathered, count: usize, many: usize, pack: Option<&Declaration>) -> Vec<String> {
     let mut cautions = Vec::new();
     if count == 0 {
         cautions.push("The population is empty: there is nothing to draw.".to_owned());
@@ -174,8 +174,12 @@ fn cautions(gathered: &Gathered, count: usize, many: usize) -> Vec<String> {
             "{gaps} parts of the population were not read completely: this is a sample of what was read, not of all."
         ));
     }
-    if gathered.withheld > 0 {
-        cautions.push(format!("The pack withholds {} findings that were not looked at.", gathered.withheld));
+    if pack.is_some_and(|pack| pack.withheld) {
+        let findings = gathered.withheld;
+        cautions.push(format!(
+            "This is a pack that withholds: {findings} findings were not looked at, and what was not read of an account \
+             may be withheld too."
+        ));
     }
     cautions.push("Signatures were not checked here: `evidenced verify` does that.".to_owned());
     cautions

@@ -1,5 +1,6 @@
 //! The population of a control: every resource that its checks judged in some runs, and what could not be read of it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{
@@ -82,11 +83,17 @@ pub(crate) fn gather(
     for (index, (_, run)) in runs.iter().enumerate() {
         let reader = RunReader::open(archive, run, None).map_err(failed)?;
         let mappings = reader.subject(Document::Mappings.name()).map_err(failed)?;
-        if !work.behind.contains_key(&mappings) {
-            let found = behind(&reader, catalog, control, index > 0)?;
-            work.behind.insert(mappings, found);
-        }
-        let behind = work.behind.get(&mappings).and_then(Option::as_ref);
+        let behind = match work.behind.entry(mappings) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let found = behind(&reader, catalog, control)?;
+                if let Err(why) = &found {
+                    work.refused.get_or_insert(why.clone());
+                }
+                new.insert(found.ok())
+            }
+        };
+        // One agent may know the control, and another not.
         let Some(behind) = behind else { continue };
         work.seen.coverage(&reader, mappings, behind)?;
         work.seen.findings(&reader, mappings, behind, index)?;
@@ -99,6 +106,8 @@ pub(crate) fn gather(
 struct Work {
     behind: BTreeMap<Digest, Option<Behind>>,
     newest: Option<Digest>,
+    /// Why the newest run that does not know the control does not.
+    refused: Option<String>,
     seen: Seen,
 }
 
@@ -106,7 +115,8 @@ impl Work {
     fn finish(mut self) -> Result<Gathered, Ended> {
         let newest = self.newest.and_then(|newest| self.behind.get(&newest)?.as_ref());
         let Some(newest) = newest else {
-            return Err(Ended::new(Exit::Usage, "there is no run to draw from in this time"));
+            let why = self.refused.unwrap_or_else(|| "there is no run to draw from".to_owned());
+            return Err(Ended::new(Exit::Usage, why));
         };
         let control = newest.control.clone();
         let (mut objectives, mut checks, mut kinds) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -135,13 +145,12 @@ impl Work {
     }
 }
 
-/// The control with its checks, as a run was judged; `None` if an older run does not know it yet.
-fn behind(reader: &RunReader<'_>, catalog: Option<&str>, control: &str, older: bool) -> Result<Option<Behind>, Ended> {
+/// The control with its checks, as a run was judged; or why it is not there.
+fn behind(reader: &RunReader<'_>, catalog: Option<&str>, control: &str) -> Result<Result<Behind, String>, Ended> {
     let controls = reader.controls().map_err(failed)?.controls;
-    let control = match find(controls, catalog, control) {
-        Ok(control) => control,
-        Err(_) if older => return Ok(None),
-        Err(ended) => return Err(ended),
+    let control = match find(&controls, catalog, control) {
+        Ok(control) => control.clone(),
+        Err(why) => return Ok(Err(why)),
     };
     let judged = Judged::read(reader)?;
     let serves = |objective: &ObjectiveId| control.objectives.iter().any(|count| count.objective == *objective);
@@ -150,11 +159,15 @@ fn behind(reader: &RunReader<'_>, catalog: Option<&str>, control: &str, older: b
         checks.insert(check.id.clone());
         kinds.insert(kind.decl.kind.clone());
     }
-    Ok(Some(Behind { control, checks, kinds }))
+    Ok(Ok(Behind { control, checks, kinds }))
 }
 
-/// The one control that is meant.
-fn find(controls: Vec<ControlStanding>, catalog: Option<&str>, wanted: &str) -> Result<ControlStanding, Ended> {
+/// The one control that is meant; or why there is none.
+fn find<'c>(
+    controls: &'c [ControlStanding],
+    catalog: Option<&str>,
+    wanted: &str,
+) -> Result<&'c ControlStanding, String> {
     let in_catalog = |control: &&ControlStanding| catalog.is_none_or(|catalog| control.catalog.as_str() == catalog);
     let catalogs: BTreeSet<&CatalogId> = controls.iter().map(|control| &control.catalog).collect();
     let list = |names: &[&CatalogId]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -162,29 +175,25 @@ fn find(controls: Vec<ControlStanding>, catalog: Option<&str>, wanted: &str) -> 
         && !catalogs.iter().any(|known| known.as_str() == id)
     {
         let known = list(&catalogs.iter().copied().collect::<Vec<_>>());
-        return Err(Ended::new(Exit::Usage, format!("the run has no catalogue {id:?}; it has: {known}")));
+        return Err(format!("the run has no catalogue {id:?}; it has: {known}"));
     }
     let meant: Vec<&ControlStanding> =
         controls.iter().filter(in_catalog).filter(|control| control.control.as_str() == wanted).collect();
     match &meant[..] {
-        [one] if one.objectives.is_empty() => {
-            let message = format!(
-                "nothing automatic speaks for or against {wanted}, so there is nothing to draw from; people bring its \
-                 evidence (see `evidenced controls show {wanted}`)"
-            );
-            Err(Ended::new(Exit::Usage, message))
-        }
-        [one] => Ok((*one).clone()),
+        [one] if one.objectives.is_empty() => Err(format!(
+            "nothing automatic speaks for or against {wanted}, so there is nothing to draw from; people bring its \
+             evidence (see `evidenced controls show {wanted}`)"
+        )),
+        [one] => Ok(one),
         [] => {
             let known = controls.iter().filter(in_catalog).map(|control| &control.control);
             let hint = near(wanted, known)
                 .map_or_else(|| "see `evidenced controls list`".to_owned(), |known| format!("did you mean {known}?"));
-            Err(Ended::new(Exit::Usage, format!("the run has no control {wanted:?}; {hint}")))
+            Err(format!("the run has no control {wanted:?}; {hint}"))
         }
         several => {
             let names: Vec<&CatalogId> = several.iter().map(|control| &control.catalog).collect();
-            let message = format!("{wanted} stands in several catalogues: {}; name one with --catalog", list(&names));
-            Err(Ended::new(Exit::Usage, message))
+            Err(format!("{wanted} stands in several catalogues: {}; name one with --catalog", list(&names)))
         }
     }
 }
@@ -212,33 +221,11 @@ struct Seen {
 impl Seen {
     fn coverage(&mut self, reader: &RunReader<'_>, mappings: Digest, behind: &Behind) -> Result<(), Ended> {
         let tree = reader.subject(evidenced_seal::statement::subject::COVERAGE).map_err(failed)?;
-        if !self.covered.contains_key(&(tree, mappings)) {
-            let mut gaps = Vec::new();
-            for account in reader.accounts().map_err(failed)? {
-                let account = account.map_err(failed)?;
-                let gap = |region, kind, state, reason| PopulationGap {
-                    provider: account.provider.clone(),
-                    account: account.account.clone(),
-                    region,
-                    kind,
-                    state,
-                    reason,
-                    runs: 0,
-                };
-                let cause = |cause: Cause| Some(cause.as_str().to_owned());
-                gaps.extend(account.gaps.iter().map(|why| gap(None, None, why.cause.into(), cause(why.cause))));
-                // Where a service is not offered there is nothing, and that is known.
-                let open = |state: CellState| !matches!(state, CellState::Complete | CellState::Unsupported);
-                for cell in account.cells.iter().filter(|cell| behind.kinds.contains(&cell.kind) && open(cell.state)) {
-                    let why = cell.reason.clone().or_else(|| cause(cell.gaps.first()?.refusal.cause));
-                    gaps.push(gap(Some(cell.region.clone()), Some(cell.kind.clone()), cell.state, why));
-                }
-            }
-            gaps.sort();
-            gaps.dedup();
-            self.covered.insert((tree, mappings), gaps);
-        }
-        for gap in self.covered.get(&(tree, mappings)).into_iter().flatten() {
+        let gaps = match self.covered.entry((tree, mappings)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(gaps(reader, behind)?),
+        };
+        for gap in gaps {
             *self.gaps.entry(gap.clone()).or_default() += 1;
         }
         Ok(())
@@ -297,6 +284,34 @@ impl Seen {
     }
 }
 
+/// What a run did not read of the kinds that matter.
+fn gaps(reader: &RunReader<'_>, behind: &Behind) -> Result<Vec<PopulationGap>, Ended> {
+    let mut gaps = Vec::new();
+    for account in reader.accounts().map_err(failed)? {
+        let account = account.map_err(failed)?;
+        let gap = |region, kind, state, reason| PopulationGap {
+            provider: account.provider.clone(),
+            account: account.account.clone(),
+            region,
+            kind,
+            state,
+            reason,
+            runs: 0,
+        };
+        let cause = |cause: Cause| Some(cause.as_str().to_owned());
+        gaps.extend(account.gaps.iter().map(|why| gap(None, None, why.cause.into(), cause(why.cause))));
+        // Where a service is not offered there is nothing, and that is known.
+        let open = |state: CellState| !matches!(state, CellState::Complete | CellState::Unsupported);
+        for cell in account.cells.iter().filter(|cell| behind.kinds.contains(&cell.kind) && open(cell.state)) {
+            let why = cell.reason.clone().or_else(|| cause(cell.gaps.first()?.refusal.cause));
+            gaps.push(gap(Some(cell.region.clone()), Some(cell.kind.clone()), cell.state, why));
+        }
+    }
+    gaps.sort();
+    gaps.dedup();
+    Ok(gaps)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -334,7 +349,7 @@ mod tests {
                 control("iso27017-2015", "A.8.1", Some("crypto.keys-rotate")),
             ]
         };
-        let said = |catalog, id| find(known(), catalog, id).err().map(|ended| ended.message).unwrap_or_default();
+        let said = |catalog, id| find(&known(), catalog, id).err().unwrap_or_default();
         assert_eq!(said(None, "A.8.24"), "");
         assert_eq!(said(Some("iso27017-2015"), "A.8.1"), "");
         for (catalog, id, part) in [

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidenced_report::{
     FindingsCsv, Limits, Ocsf, Provenance, Report, ReportBuilder, Table, controls_csv, csv_period, oscal, oscal_period,
 };
+use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::hostile::{self, HOSTILE, acts};
@@ -222,6 +223,29 @@ fn tables_of_a_period_are_harmless_and_whole() {
     let controls = table("x", Table::Controls);
     assert!(controls.contains("\r\niso27001-2022,A.8.12,Label of x,all,gapped,supported,"), "{controls}");
     assert!(controls.contains("\r\niso27001-2022,A.8.12,Label of x,aws,gapped,supported,"), "{controls}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_name_stays_data_in_every_form(name in any::<String>()) {
+        let document = parse(&of_period(&name));
+        prop_assert_eq!(&document["assessment-results"]["metadata"]["oscal-version"], "1.1.2");
+        let mut finding = findings().swap_remove(0);
+        finding.resource.clone_from(&name);
+        let event = parse(events(&[finding]).trim_end());
+        prop_assert_eq!(event["resources"][0]["uid"].as_str(), Some(name.as_str()));
+        for (which, rows) in [(Table::Controls, 18), (Table::Changes, 2), (Table::Fails, 3)] {
+            let table = table(&name, which);
+            let mut reader = csv::ReaderBuilder::new().from_reader(table.as_bytes());
+            let read: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(read.len(), rows);
+            for cell in read.iter().flatten() {
+                let formula = cell.starts_with(['=', '+', '-', '@']);
+                prop_assert!(!formula && !cell.contains(acts), "{}", cell);
+            }
+        }
+    }
 }
 
 #[test]
