@@ -59,7 +59,7 @@ pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
 pub use json::{ascii_json, json};
-pub use ocsf::Ocsf;
+pub use ocsf::{Ocsf, ocsf_period};
 pub use oscal::{oscal, oscal_period};
 pub use provenance::{
     CheckQuery, Completeness, Effective, MadeBy, OperationQuery, Provenance, Query, Source, SourceAccount, UnreadCount,

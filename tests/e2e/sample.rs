@@ -74,7 +74,26 @@ fn a_sample_is_drawn_again_by_another_hand() {
     };
     assert_eq!(keys(&period), keys(&sample));
     assert_ne!(period["drawn"][0]["run"], sample["drawn"][0]["run"], "the newest run that judged it");
+    in_packs(&agent, &sample);
     refused(&agent);
+}
+
+/// In a pack for the control, the same is drawn; in one that withholds its keys, less, and the sample says so.
+fn in_packs(agent: &Agent, sample: &Value) {
+    agent.run(&["export", "-q", "--control", "A.8.24", "-o", "control.zip"]).expect(0);
+    agent.run(&["export", "-q", "--withhold", "kind=aws.kms.key", "-o", "keyless.zip"]).expect(0);
+    let from = |pack: &str| {
+        let arguments =
+            ["sample", "--format", "json", "--control", "A.8.24", "--n", "10000", "--seed", "42", "--store", pack];
+        agent.run(&arguments).expect(0).json()
+    };
+    let shown = from("control.zip");
+    assert_eq!(shown["population"]["sha256"], sample["population"]["sha256"]);
+    assert_eq!(shown["drawn"][0]["key"], sample["drawn"][0]["key"]);
+    let keyless = from("keyless.zip");
+    assert!(keyless["population"]["withheld_findings"].as_u64().unwrap() > 0);
+    assert!(keyless["cautions"].to_string().contains("This is a pack that withholds"), "{}", keyless["cautions"]);
+    assert!(keyless["drawn"].as_array().unwrap().iter().all(|one| one["kind"] != "aws.kms.key"));
 }
 
 fn refused(agent: &Agent) {

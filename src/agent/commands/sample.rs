@@ -1,6 +1,6 @@
 //! `evidenced sample`: resources of a control, drawn by a seed, with their stored lines and the proofs of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 
 use evidenced_model::{AgentId, Archive, CellState, CheckId, Digest, KindId, ObjectiveId};
@@ -222,10 +222,11 @@ fn print(printed: &Printed<'_>, lines: &mut Lines) -> Result<(), Ended> {
     for gap in printed.gaps {
         lines.text(format!("  ! not read: {}", described_gap(gap)))?;
     }
+    let mut told = BTreeSet::new();
     for drawn in &printed.drawn {
-        one(drawn, lines)?;
+        one(drawn, &mut told, lines)?;
     }
-    lines.text("\nThe commands run in the folder of the store. Then:")?;
+    lines.text("\nThe commands run in the folder of the store; each is told once. Then:")?;
     printed.verify.iter().try_for_each(|command| lines.text(format!("  {command}")))
 }
 
@@ -239,7 +240,8 @@ fn described_gap(gap: &PopulationGap) -> String {
     format!("{place}: {state}{reason}, in {} runs", gap.runs)
 }
 
-fn one(drawn: &Drawn, lines: &mut Lines) -> Result<(), Ended> {
+/// One that was drawn. Lines share the objects above them: a command that was told before is left out.
+fn one<'d>(drawn: &'d Drawn, told: &mut BTreeSet<&'d str>, lines: &mut Lines) -> Result<(), Ended> {
     let item = &drawn.item;
     lines.text(format!("\n{}. {} {} in {}", drawn.rank, item.kind, visible(&item.id), item.place()))?;
     lines.text(format!("   key {}", drawn.key))?;
@@ -260,7 +262,7 @@ fn one(drawn: &Drawn, lines: &mut Lines) -> Result<(), Ended> {
             lines.text(format!("     path {step}"))?;
         }
         lines.text(format!("     root {}", proof.line.root))?;
-        for check in &proved.check {
+        for check in proved.check.iter().filter(|check| told.insert(&check.command)) {
             lines.text(format!("     $ {}", check.command))?;
             lines.text(format!("       {}", visible(&check.prints)))?;
         }

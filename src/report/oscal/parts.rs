@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::words::{plain, string};
 use crate::json::ascii_json;
 use crate::uuid::uuid;
-use crate::visible::is_object_path;
-use crate::{Provenance, ReportError};
+use crate::visible::{is_object_path, object_digest};
+use crate::{OperationQuery, Provenance, ReportError};
 
 /// The version of OSCAL that is written. Later versions of the same major number read it.
 const OSCAL: &str = "1.1.2";
@@ -49,9 +49,7 @@ impl Cited {
             return evidence;
         }
         evidence["href"] = path.into();
-        // Only an object is named by the digest of its own bytes; what a pack shows of one is not.
-        let named = path.strip_prefix("v1/objects/").and_then(|rest| rest.get(3..67)?.parse::<Digest>().ok());
-        if let Some(digest) = named {
+        if let Some(digest) = object_digest(path) {
             let resource = self.add(path, "Stored lines of findings", "application/zstd", &digest);
             evidence["props"] = json!([prop("sha256", digest)]);
             evidence["links"] = json!([{"href": format!("#{resource}"), "rel": "reference"}]);
@@ -237,6 +235,10 @@ pub(super) fn worth(provenance: &Provenance) -> (Vec<Value>, String) {
         ] {
             props.push(prop(name, count));
         }
+    }
+    for asked in &provenance.query.operations {
+        let OperationQuery { provider, operation, ok, not_answered, .. } = asked;
+        props.push(prop("operation", format!("{provider} {operation}: {ok} answered, {not_answered} not")));
     }
     props.extend(complete.resources.map(|count| prop("resources-read", count)));
     props.push(prop("gaps", complete.gaps));

@@ -126,7 +126,7 @@ fn observation(
             check.began, check.ended, check.open
         ),
         "props": props,
-        "methods": ["EXAMINE", "TEST-AUTOMATED"],
+        "methods": ["EXAMINE"],
         "types": ["finding"],
         "origins": document.origins(),
         "collected": last(period),

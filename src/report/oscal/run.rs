@@ -138,7 +138,7 @@ fn observation(
             check.counts.total() - check.counts.not_applicable
         ),
         "props": props,
-        "methods": ["EXAMINE", "TEST-AUTOMATED"],
+        "methods": ["EXAMINE"],
         "types": ["finding"],
         "origins": document.origins(),
         "collected": report.window.end,

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use evidenced_report::period::FailEnd;
 use evidenced_report::{
-    FindingsCsv, Limits, Ocsf, Provenance, Report, ReportBuilder, Table, controls_csv, csv_period, oscal, oscal_period,
+    FindingsCsv, Limits, Ocsf, Provenance, Report, ReportBuilder, Table, controls_csv, csv_period, ocsf_period, oscal,
+    oscal_period,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -152,6 +154,41 @@ fn equal_evidence_gives_an_equal_file() {
     assert_eq!(differing, [r#""last-modified": "2026-02-01T00:00:00Z","#]);
 }
 
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+pub(crate) fn events_of_period(name: &str) -> String {
+    let mut out = Vec::new();
+    ocsf_period(&named(name), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_fail_of_a_period_is_the_same_finding_as_in_its_runs() {
+    let over: Vec<Value> = events_of_period("invoices").lines().map(parse).collect();
+    let in_run = parse(events(&findings()[..1]).trim_end());
+    assert_eq!(in_run["resources"][0]["uid"], "invoices");
+    assert_eq!(over.len(), 3);
+    for event in &over {
+        assert_eq!(event["finding_info"]["uid"], in_run["finding_info"]["uid"]);
+        assert_eq!(event["finding_info"]["first_seen_time"], 1_768_003_500_000_i64);
+        assert_eq!(event["unmapped"]["completeness"]["fails_left_out"], 2);
+    }
+    let ended = over.iter().find(|event| event["unmapped"]["end"] == "passed").unwrap();
+    assert_eq!((&ended["activity_id"], &ended["status"]), (&3.into(), &"Resolved".into()));
+    assert_eq!(ended["compliance"]["status"], "Pass");
+    let open = over.iter().find(|event| event["unmapped"]["end"].is_null()).unwrap();
+    assert_eq!((&open["activity_id"], &open["status"]), (&2.into(), &"Open".into()));
+    assert_eq!(open["compliance"]["status"], "Fail");
+
+    // Where it could not be read any more, nobody knows whether it stands.
+    let mut period = named("x");
+    period.fails.shown[0].end = Some(FailEnd::Unread);
+    let mut out = Vec::new();
+    ocsf_period(&period, &mut out).unwrap();
+    let unread = parse(String::from_utf8(out).unwrap().lines().next().unwrap());
+    assert_eq!((&unread["compliance"]["status_id"], &unread["status_id"]), (&0.into(), &0.into()));
+    assert_eq!(unread["activity_name"], "Update", "it is not closed");
+}
+
 #[test]
 fn unknown_stays_unknown_in_ocsf() {
     let events: Vec<Value> = events(&findings()).lines().map(parse).collect();
@@ -184,7 +221,7 @@ fn unknown_stays_unknown_in_ocsf() {
 #[test]
 fn hostile_names_stay_data() {
     let mut documents = vec![of_run(&hostile::report()), events(&hostile::findings())];
-    documents.extend(HOSTILE.iter().map(|name| of_period(name)));
+    documents.extend(HOSTILE.iter().flat_map(|name| [of_period(name), events_of_period(name)]));
     for text in &documents {
         assert!(text.is_ascii() && !text.contains(acts));
     }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use xtask::Interchange;
 
 use crate::hostile::{self, HOSTILE};
-use crate::interchange::{events, of_period, of_run, table};
+use crate::interchange::{events, events_of_period, of_period, of_run, table};
 use crate::sample::{evidence, findings, rich};
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
@@ -61,6 +61,10 @@ fn the_schema_of_ocsf_takes_every_event_and_no_other() {
     let folder = TempDir::new().unwrap();
     let plain = write(&folder, "plain.jsonl", events(&findings()));
     let hostile = write(&folder, "hostile.jsonl", events(&hostile::findings()));
+    for (index, name) in HOSTILE.iter().enumerate() {
+        let period = write(&folder, &format!("period-{index}.jsonl"), events_of_period(name));
+        assert!(peers().ocsf(&[&period]).unwrap().unwrap().trim_end().ends_with(" 3"), "{name:?}");
+    }
     let said = peers().ocsf(&[&plain, &hostile]).unwrap().unwrap();
     let counts: Vec<&str> = said.lines().filter_map(|line| line.rsplit(' ').next()).collect();
     assert_eq!(counts, [findings().len().to_string(), hostile::findings().len().to_string()]);

@@ -1,17 +1,21 @@
 //! Findings as OCSF Compliance Findings (class 2003), one JSON object a line, however many there are.
 
+mod period;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use evidenced_model::{CheckId, Finding, ObjectiveId, Severity, Verdict};
+use evidenced_model::{CheckId, Finding, KindId, ObjectiveId, Scope, Severity, Verdict};
 use serde_json::{Value, json};
 
-use crate::document::{CheckReport, Shown, ShownFinding};
+use crate::document::{CheckReport, EvidenceRef, Shown, ShownFinding};
 use crate::json::Ascii;
 use crate::keep::shown;
 use crate::provenance::commands;
 use crate::uuid::uuid;
 use crate::{Evidence, Limits, Report, ReportError};
+
+pub use period::ocsf_period;
 
 /// The version of the schema that events follow.
 const VERSION: &str = "1.6.0";
@@ -59,9 +63,7 @@ impl<'r, W: Write> Ocsf<'r, W> {
     /// Writes one finding, with the place of its evidence where it is known.
     pub fn event(&mut self, finding: &Finding, evidence: Option<Evidence<'_>>) -> Result<(), ReportError> {
         let kept = shown(finding, evidence, &Limits::default());
-        let place = format!("{}/{}/{}", finding.scope.provider, finding.scope.account, finding.scope.region);
-        // The same check of the same resource is the same finding in every run.
-        let uid = uuid(&["ocsf", finding.check.as_str(), finding.kind.as_str(), &place, &finding.resource]);
+        let uid = uid(&finding.check, &finding.kind, &finding.scope, &finding.resource);
         let check = self.checks.get(&finding.check).copied();
         let title = check.map_or(finding.check.as_str(), |check| &check.title);
         let (status_id, status) = handled(finding);
@@ -87,7 +89,7 @@ impl<'r, W: Write> Ocsf<'r, W> {
             "status": status,
             "message": format!("{title}: {}", finding.verdict.as_str()),
             "metadata": metadata,
-            "cloud": cloud(finding),
+            "cloud": cloud(&finding.scope, &finding.resource),
             "compliance": self.compliance(finding, title, check),
             "finding_info": {
                 "uid": uid,
@@ -104,7 +106,7 @@ impl<'r, W: Write> Ocsf<'r, W> {
                     "version": finding.revision.to_string(),
                 },
             },
-            "resources": [resource(finding)],
+            "resources": [resource(&finding.kind, &finding.scope, &finding.resource)],
             "unmapped": self.rest(finding, &kept),
         });
         if let Some(fix) = check.map(|check| check.fix.as_str()).filter(|fix| !fix.trim().is_empty()) {
@@ -114,12 +116,9 @@ impl<'r, W: Write> Ocsf<'r, W> {
             event["status_detail"] = detail.into();
         }
         if let Some(place) = &kept.evidence {
-            event["evidences"] = json!([{"name": "Stored line of the finding", "uid": place.object, "data": place}]);
+            event["evidences"] = evidences(place);
         }
-        let mut out = Ascii(&mut self.out);
-        serde_json::to_writer(&mut out, &event)?;
-        out.write_all(b"\n")?;
-        Ok(())
+        line(&event, &mut self.out)
     }
 
     /// Ends the stream and gives the writer back.
@@ -172,6 +171,30 @@ impl<'r, W: Write> Ocsf<'r, W> {
     }
 }
 
+/// The same check of the same resource is the same finding in every run, and over a period.
+fn uid(check: &CheckId, kind: &KindId, scope: &Scope, resource: &str) -> String {
+    let place = format!("{}/{}/{}", scope.provider, scope.account, scope.region);
+    uuid(&["ocsf", check.as_str(), kind.as_str(), &place, resource])
+}
+
+/// Where the stored line stands.
+fn evidences(place: &EvidenceRef) -> Value {
+    let digest = crate::visible::object_digest(&place.object).map(|digest| digest.to_string());
+    json!([{
+        "name": "Stored line of the finding",
+        "uid": place.object,
+        "data": {"object": place.object, "sha256": digest, "show": place.show},
+    }])
+}
+
+/// Writes an event as a line.
+fn line(event: &Value, out: &mut dyn Write) -> Result<(), ReportError> {
+    let mut out = Ascii(out);
+    serde_json::to_writer(&mut out, event)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
 fn metadata(report: &Report) -> Value {
     let version = &report.manifest.binary.version;
     json!({
@@ -211,8 +234,7 @@ fn unmapped(report: &Report) -> Value {
     })
 }
 
-fn cloud(finding: &Finding) -> Value {
-    let scope = &finding.scope;
+fn cloud(scope: &Scope, resource: &str) -> Value {
     let (name, type_id, kind) = match scope.provider.as_str() {
         "aws" => ("AWS", 10, "AWS Account"),
         "azure" => ("Azure", 13, "Azure Subscription"),
@@ -224,7 +246,7 @@ fn cloud(finding: &Finding) -> Value {
         "account": {"uid": scope.account.as_str(), "type": kind, "type_id": type_id},
         "region": scope.region.as_str(),
     });
-    if let Some(partition) = partition(&finding.resource) {
+    if let Some(partition) = partition(resource) {
         cloud["cloud_partition"] = partition.into();
     }
     cloud
@@ -236,18 +258,18 @@ fn partition(resource: &str) -> Option<&str> {
     partition.starts_with("aws").then_some(partition)
 }
 
-fn resource(finding: &Finding) -> Value {
+fn resource(kind: &KindId, scope: &Scope, id: &str) -> Value {
     // What is asked of a whole place is about the place, and its name is that of the account or region.
     let mut resource = json!({
-        "uid": finding.resource,
-        "name": finding.resource,
-        "type": finding.kind.as_str(),
-        "region": finding.scope.region.as_str(),
-        "namespace": finding.scope.account_key(),
+        "uid": id,
+        "name": id,
+        "type": kind.as_str(),
+        "region": scope.region.as_str(),
+        "namespace": scope.account_key(),
         "role": "Target",
         "role_id": 1,
     });
-    if let Some(partition) = partition(&finding.resource) {
+    if let Some(partition) = partition(id) {
         resource["cloud_partition"] = partition.into();
     }
     resource
