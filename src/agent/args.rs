@@ -54,8 +54,12 @@ pub(crate) enum Format {
     Json,
     /// One self-contained page (report only).
     Html,
-    /// Findings as comma-separated values (report only).
+    /// A table as comma-separated values (report only).
     Csv,
+    /// OSCAL assessment results (report only).
+    Oscal,
+    /// Findings as OCSF events, one a line (report only).
+    Ocsf,
 }
 
 /// The commands.
@@ -69,8 +73,10 @@ pub(crate) enum Command {
     Health(Health),
     /// Print findings of a run as JSON lines
     Findings(Findings),
-    /// Print the state of controls: text, json, html or csv
+    /// Print the state of controls: text, json, html, csv, oscal or ocsf
     Report(Report),
+    /// Draw resources of a control by a seed, with their stored lines and the proofs of them
+    Sample(Sample),
     /// Check evidence: signatures, log, digests; offline
     Verify(Verify),
     /// Print what changed between two runs
@@ -193,7 +199,10 @@ pub(crate) struct Report {
     /// Only this catalogue
     #[arg(long, value_name = "ID")]
     pub(crate) catalog: Option<String>,
-    /// Write to this file instead of standard output
+    /// What the rows of `--format csv` are [default: findings]
+    #[arg(long, value_enum)]
+    pub(crate) table: Option<TableName>,
+    /// Write to this file instead of standard output; a table gets FILE.meta.json beside it, which says what it is worth
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The store [default: the configured one]
@@ -202,6 +211,51 @@ pub(crate) struct Report {
     /// The newest runs of so many agents that share the accounts (`collect --shard I/N`), read together
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), conflicts_with_all = ["run", "output"])]
     pub(crate) shards: Option<u32>,
+}
+
+/// `sample`.
+#[derive(Debug, Args)]
+pub(crate) struct Sample {
+    /// The control, e.g. A.8.24
+    #[arg(long, value_name = "ID")]
+    pub(crate) control: String,
+    /// Its catalogue, where several have a control of this number
+    #[arg(long, value_name = "ID")]
+    pub(crate) catalog: Option<String>,
+    /// How many are drawn
+    #[arg(short, long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) n: u32,
+    /// What decides who is drawn: the same seed draws the same from the same population
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) seed: String,
+    /// A run id, `latest`, `latest~1`, or a date [default: latest]
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub(crate) run: Option<String>,
+    /// From all runs, of all agents, that began at this time or later (a date, or RFC 3339)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// From all runs, of all agents, that began before the end of this date, or before this time
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Write the whole population to this file, one JSON object a line, so that the draw can be made again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) population: Option<PathBuf>,
+    /// The store [default: the configured one]
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+}
+
+/// What the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableName {
+    /// Findings of a run.
+    Findings,
+    /// Controls.
+    Controls,
+    /// Changes of verdicts in a period.
+    Changes,
+    /// Fails that stood in a period.
+    Fails,
 }
 
 /// `verify`.

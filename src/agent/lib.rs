@@ -25,6 +25,7 @@ mod period;
 mod plan;
 mod progress;
 mod reevaluate;
+mod sampling;
 mod scheduling;
 mod sealing;
 mod serving;

@@ -119,6 +119,8 @@ impl ReportBuilder {
         let run = self.header.manifest.run;
         let check = entry(&mut self.checks, run, &finding.check, &finding.objective, finding.severity);
         check.counts.count(finding.verdict);
+        check.revision = Some(finding.revision);
+        check.check_sha256 = Some(finding.check_sha256);
         let limits = &self.limits;
         let (kept, most) = match finding.verdict {
             Verdict::Fail if finding.waiver.is_some() => (&mut check.waived, limits.per_check),
@@ -188,6 +190,8 @@ fn entry<'a>(
             why: String::new(),
             fix: String::new(),
             undeclared: Vec::new(),
+            revision: None,
+            check_sha256: None,
             counts: evidenced_model::VerdictCounts::default(),
             fails: Kept::default(),
             waived: Kept::default(),

@@ -1,4 +1,10 @@
-//! Findings as a table for spreadsheets, row by row, however many there are.
+//! Tables for spreadsheets and databases: findings row by row, however many there are; controls, changes and fails.
+//!
+//! RFC 4180 has no comments, and programs stumble over them. So each row repeats what it needs to stand by itself (the
+//! run, the agent, from when to when, the signed statement), and the rest goes into a file beside the table: see
+//! [`crate::Provenance`].
+
+mod tables;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -6,10 +12,12 @@ use std::io::Write;
 use evidenced_model::Finding;
 
 use crate::visible::{cut, visible};
-use crate::{Evidence, ReportError};
+use crate::{Evidence, Report, ReportError};
 
-/// The columns of the table.
-pub const COLUMNS: [&str; 16] = [
+pub use tables::{Table, controls_csv, csv_period};
+
+/// The columns of the table of findings.
+pub const COLUMNS: [&str; 22] = [
     "verdict",
     "severity",
     "check",
@@ -26,6 +34,12 @@ pub const COLUMNS: [&str; 16] = [
     "revision",
     "check_sha256",
     "object",
+    "run",
+    "agent",
+    "collected_from",
+    "collected_to",
+    "statement_sha256",
+    "store",
 ];
 
 /// A spreadsheet's cell holds no more than 32767 characters.
@@ -36,15 +50,23 @@ const CELL_BYTES: usize = 32_000;
 /// A cell that a spreadsheet would take for a formula begins with an apostrophe, and control characters are made
 /// visible, so that each finding is one line.
 pub struct FindingsCsv<W: Write> {
-    rows: csv::Writer<W>,
+    rows: Rows<W>,
+    /// The last columns, which are the same in each row.
+    source: [String; 6],
 }
 
 impl<W: Write> FindingsCsv<W> {
-    /// Begins a table with its line of headings.
-    pub fn new(out: W) -> Result<Self, ReportError> {
-        let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-        rows.write_record(COLUMNS)?;
-        Ok(Self { rows })
+    /// Begins a table with its line of headings. The report says of which run; one that was fed with nothing will do.
+    pub fn new(report: &Report, out: W) -> Result<Self, ReportError> {
+        let source = [
+            report.run.to_string(),
+            report.agent.to_string(),
+            report.window.start.to_string(),
+            report.window.end.to_string(),
+            report.statement.digest.to_string(),
+            report.store.clone(),
+        ];
+        Ok(Self { rows: Rows::new(out, &COLUMNS)?, source })
     }
 
     /// Writes one finding, with its check's title and the place of its evidence where they are known.
@@ -58,7 +80,8 @@ impl<W: Write> FindingsCsv<W> {
         let because = if finding.because.is_empty() { String::new() } else { json(&finding.because)? };
         let revision = finding.revision.to_string();
         let sha256 = finding.check_sha256.to_string();
-        let cells = [
+        let [run, agent, from, to, statement, store] = &self.source;
+        let cells: [&str; COLUMNS.len()] = [
             finding.verdict.as_str(),
             finding.severity.as_str(),
             finding.check.as_str(),
@@ -75,13 +98,43 @@ impl<W: Write> FindingsCsv<W> {
             &revision,
             &sha256,
             evidence.map_or("", |evidence| evidence.object),
+            run,
+            agent,
+            from,
+            to,
+            statement,
+            store,
         ];
-        self.rows.write_record(cells.map(|text| cell(text).into_owned()))?;
-        Ok(())
+        self.rows.row(cells)
     }
 
     /// Ends the table and gives the writer back.
     pub fn finish(self) -> Result<W, ReportError> {
+        self.rows.finish()
+    }
+}
+
+/// A table while it is written, every cell of which is harmless.
+struct Rows<W: Write> {
+    rows: csv::Writer<W>,
+}
+
+impl<W: Write> Rows<W> {
+    fn new(out: W, columns: &[&str]) -> Result<Self, ReportError> {
+        let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        rows.write_record(columns)?;
+        Ok(Self { rows })
+    }
+
+    fn row<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Result<(), ReportError> {
+        for text in cells {
+            self.rows.write_field(cell(text).as_bytes())?;
+        }
+        self.rows.write_record(None::<&[u8]>)?;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<W, ReportError> {
         self.rows.into_inner().map_err(|error| ReportError::Write(error.into_error()))
     }
 }

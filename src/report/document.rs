@@ -123,6 +123,12 @@ pub struct CheckReport {
     pub fix: String,
     /// The declarations it waits for; empty for a check that was made.
     pub undeclared: Vec<String>,
+    /// The revision that judged; absent where it found nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// SHA-256 of what it asks, as its findings name it; absent where it found nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_sha256: Option<Digest>,
     /// All its findings by verdict; waived fails are fails here.
     pub counts: VerdictCounts,
     /// Fails without a waiver.

@@ -2,29 +2,32 @@
 
 use std::io::Write;
 
+use serde::Serialize;
+
 use crate::{Report, ReportError};
 
 /// Writes the report as one indented JSON object that ends in a line feed. Its shape is [`Report`]'s.
 ///
 /// Foreign text stands in it as it is, but for what could act on a terminal: that is escaped, as JSON allows.
 pub fn json(report: &Report, out: &mut dyn Write) -> Result<(), ReportError> {
-    write(report, out)
+    ascii_json(report, out)
 }
 
 /// Writes a period in the same way.
 pub fn period(period: &crate::period::Period, out: &mut dyn Write) -> Result<(), ReportError> {
-    write(period, out)
+    ascii_json(period, out)
 }
 
-fn write<T: serde::Serialize>(document: &T, out: &mut dyn Write) -> Result<(), ReportError> {
+/// Writes anything as one indented JSON object that ends in a line feed, in the same way.
+pub fn ascii_json<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), ReportError> {
     let mut out = Ascii(out);
-    serde_json::to_writer_pretty(&mut out, document)?;
+    serde_json::to_writer_pretty(&mut out, value)?;
     out.write_all(b"\n")?;
     Ok(())
 }
 
 /// Escapes what is not ASCII, and DEL. Outside of strings, JSON is ASCII, so this changes no meaning.
-struct Ascii<'a>(&'a mut dyn Write);
+pub(crate) struct Ascii<'a>(pub(crate) &'a mut dyn Write);
 
 impl Write for Ascii<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

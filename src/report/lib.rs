@@ -34,17 +34,21 @@ mod html;
 mod input;
 mod json;
 mod keep;
+mod ocsf;
+mod oscal;
 pub mod period;
+mod provenance;
 mod text;
 mod trust;
 mod unread;
+mod uuid;
 mod visible;
 mod words;
 
 pub use assurance::{AssuranceReport, OwnAccount, assurance};
 pub use builder::ReportBuilder;
 pub use collected::Collected;
-pub use csv::{COLUMNS, FindingsCsv};
+pub use csv::{COLUMNS, FindingsCsv, Table, controls_csv, csv_period};
 pub use document::{
     AccountReport, CatalogReport, CellReport, CheckReport, ControlReport, EvidenceRef, FORMAT, Kept, KindRow,
     MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
@@ -54,5 +58,12 @@ pub use html::html;
 pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
-pub use json::json;
+pub use json::{ascii_json, json};
+pub use ocsf::{Ocsf, ocsf_period};
+pub use oscal::{oscal, oscal_period};
+pub use provenance::{
+    CheckQuery, Completeness, Effective, MadeBy, OperationQuery, Provenance, Query, Source, SourceAccount, UnreadCount,
+    Verify,
+};
 pub use text::{Style, summary, text};
+pub use visible::{shell_word, visible};

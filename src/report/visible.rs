@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use evidenced_model::Digest;
+
 /// The text with every character that is not seen, or that changes how others are seen, written as an escape.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(hidden) {
         return Cow::Borrowed(text);
     }
@@ -52,7 +54,7 @@ pub(crate) fn quoted_json(text: &str) -> String {
 }
 
 /// One word of a shell's command line.
-pub(crate) fn shell_word(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         text.to_owned()
@@ -66,6 +68,11 @@ pub(crate) fn is_object_path(path: &str) -> bool {
     path.starts_with("v1/")
         && !path.contains("..")
         && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+}
+
+/// The digest in the path of an object, which is named by that of its own bytes. What a pack shows of one is not.
+pub(crate) fn object_digest(path: &str) -> Option<Digest> {
+    path.strip_prefix("v1/objects/")?.get(3..67)?.parse().ok()
 }
 
 fn hidden(c: char) -> bool {

@@ -9,7 +9,7 @@
 //! 3. [`log::Log`] appends [`log::Draft::started`] before the first call and [`log::Draft::run`] at the end.
 //!
 //! Reading: [`select::select_run`] finds a run by id, `latest`, `latest~1` or date; [`RunReader`] streams its
-//! resources, findings and coverage; [`verify::verify`] checks everything; [`diff::diff`] compares two runs.
+//! resources, findings and coverage, and proves single lines ([`proof`]); [`verify::verify`] checks everything; [`diff::diff`] compares two runs.
 //!
 //! Architecture invariant: no async runtime and no cloud SDK in here; stores come in through
 //! [`evidenced_model::Archive`] and [`evidenced_model::Sink`], time through arguments.
@@ -25,6 +25,7 @@ pub mod merkle;
 pub mod object;
 pub mod partition;
 mod previous;
+pub mod proof;
 pub mod read;
 pub mod rotation;
 pub mod select;

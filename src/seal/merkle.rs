@@ -55,6 +55,52 @@ impl Merkle {
     }
 }
 
+/// The audit path of a leaf (RFC 6962, section 2.1.1): what has to be hashed with it to come to the root, from the
+/// leaf on. Empty if there is no such leaf, or no other.
+pub fn audit_path(leaves: &[Digest], index: usize) -> Vec<Digest> {
+    if leaves.len() <= 1 || index >= leaves.len() {
+        return Vec::new();
+    }
+    let split = leaves.len().next_power_of_two() / 2;
+    let (left, right) = leaves.split_at(split);
+    let (mut path, other) =
+        if index < split { (audit_path(left, index), right) } else { (audit_path(right, index - split), left) };
+    let mut merkle = Merkle::new();
+    for leaf in other {
+        merkle.push_leaf(*leaf);
+    }
+    path.push(merkle.root());
+    path
+}
+
+/// The root that an audit path leads to from the leaf at this index of so many (RFC 9162, section 2.1.3.2); `None` if
+/// the path is too long or too short, or there is no such leaf.
+pub fn root_by_path(leaf: Digest, index: u64, size: u64, path: &[Digest]) -> Option<Digest> {
+    let (mut at, mut last) = (index, size.checked_sub(1)?);
+    if at > last {
+        return None;
+    }
+    let mut root = leaf;
+    for other in path {
+        if last == 0 {
+            return None;
+        }
+        if at & 1 == 1 || at == last {
+            root = node(other, &root);
+            // A right edge that has no sibling goes up by itself.
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            root = node(&root, other);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    (last == 0).then_some(root)
+}
+
 fn node(left: &Digest, right: &Digest) -> Digest {
     Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
 }
@@ -103,6 +149,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_leaf_is_proved_and_nothing_else_is(
+            leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..4), 1..70),
+            at in any::<prop::sample::Index>(),
+            spoil in any::<prop::sample::Index>(),
+        ) {
+            let root = naive(&leaves);
+            let hashes: Vec<Digest> = leaves.iter().map(|leaf| Merkle::leaf(leaf)).collect();
+            let (index, size) = (at.index(leaves.len()), leaves.len() as u64);
+            let path = audit_path(&hashes, index);
+            prop_assert_eq!(root_by_path(hashes[index], index as u64, size, &path), Some(root));
+            // Another leaf, another path, another length: not this root.
+            let other = Merkle::leaf(b"another leaf, longer than any");
+            prop_assert_ne!(root_by_path(other, index as u64, size, &path), Some(root));
+            if !path.is_empty() {
+                let mut spoilt = path.clone();
+                spoilt[spoil.index(path.len())] = other;
+                prop_assert_ne!(root_by_path(hashes[index], index as u64, size, &spoilt), Some(root));
+                prop_assert_ne!(root_by_path(hashes[index], index as u64, size, &path[1..]), Some(root));
+            }
+            let mut longer = path.clone();
+            longer.push(other);
+            prop_assert_ne!(root_by_path(hashes[index], index as u64, size, &longer), Some(root));
+            prop_assert_eq!(root_by_path(hashes[index], size, size, &path), None);
+            prop_assert!(audit_path(&hashes, leaves.len()).is_empty());
+        }
+
         #[test]
         fn streaming_equals_the_definition(leaves in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..8), 0..200)) {
             let mut merkle = Merkle::new();

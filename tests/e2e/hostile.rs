@@ -25,7 +25,7 @@ fn hostile_data_stays_data() {
     let ids: Vec<_> = findings.lines().iter().map(|f| f["resource"].as_str().unwrap().to_owned()).collect();
     assert!(ids.iter().any(|id| id.contains("hostile-deep")));
 
-    for format in ["text", "json"] {
+    for format in ["text", "json", "oscal", "ocsf"] {
         clean(format, &agent.run(&["report", "--format", format]).expect(0));
     }
     let page = agent.run(&["report", "--format", "html"]).expect(0);

@@ -2,15 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "the deny matrix is a table for people")]
 
+mod auditors;
 mod company;
 mod config;
 mod daemon;
 mod deny_matrix;
 mod export;
 mod hostile;
+mod interchange;
 mod interrupt;
 mod living;
 mod refusals;
+mod sample;
 mod seals;
 mod stores;
 mod support;

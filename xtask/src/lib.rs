@@ -5,4 +5,4 @@ pub mod installed;
 pub mod peers;
 pub mod venv;
 
-pub use peers::{Azurite, Certomancer, Dsse, FakeGcs, Ministack, Moto, Proxy, Retaining, S3sFs};
+pub use peers::{Azurite, Certomancer, Dsse, FakeGcs, Interchange, Ministack, Moto, Proxy, Retaining, S3sFs};

@@ -1,6 +1,7 @@
 //! Servers that are not ours: started on a free port of loopback, and gone with whoever started them.
 
 mod authority;
+mod interchange;
 mod stores;
 
 use std::io::{BufRead as _, BufReader};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use crate::http;
 use crate::venv::{Venv, run};
 pub use authority::Certomancer;
+pub use interchange::Interchange;
 pub use stores::{Azurite, FakeGcs, Ministack, Retaining, S3sFs};
 
 /// A server that prints its port and ends when its standard input is closed.

@@ -41,6 +41,7 @@ pub(crate) fn peers() -> Result<()> {
     Venv::ensure(&target, "ministack")?;
     Venv::ensure(&target, "fake-gcs")?;
     Venv::ensure(&target, "schemathesis")?;
+    Venv::ensure(&target, "interchange")?;
     tools(&["npm"])?;
     installed::promtool(&target)?;
     installed::npm(&target, "azurite")?;

@@ -10,12 +10,15 @@ mod doctor;
 mod export;
 mod findings;
 mod health;
+mod interchange;
 mod keygen;
 mod keys;
 mod objectives;
+mod period;
 mod pins;
 mod report;
 mod run;
+mod sample;
 mod shards;
 mod spool;
 mod texts;
@@ -151,6 +154,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Health(options) => health::run(context, &options),
         Command::Findings(options) => findings::run(context, &options),
         Command::Report(options) => report::run(context, &options),
+        Command::Sample(options) => sample::run(context, &options),
         Command::Verify(options) => verify::run(context, &options),
         Command::Diff(options) => diff::run(context, &options),
         Command::Export(options) => export::run(context, &options),

@@ -3,22 +3,14 @@
 use std::io::{BufWriter, Write};
 
 use evidenced_check::Judge;
-use evidenced_model::{AgentId, Archive};
-use evidenced_report::period::PeriodLimits;
-use evidenced_report::{
-    Evidence, FindingsCsv, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style,
-};
+use evidenced_report::{Evidence, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style};
 use evidenced_seal::RunReader;
-use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, texts};
+use super::{Context, interchange, texts};
 use crate::args::{Format, Report};
 use crate::exit::{Ended, Exit};
 use crate::opened::{self, Judged, failed};
-use crate::{period, sealing, stamps};
-
-/// A period whose beginning is not named.
-const USUAL: SignedDuration = SignedDuration::from_hours(24 * 90);
+use crate::{sealing, stamps};
 
 pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let loaded = context.load()?;
@@ -27,7 +19,7 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
         return super::shards::run(context, &*archive, &loaded.config.agent.id, shards, options.catalog.as_deref());
     }
     if options.from.is_some() || options.to.is_some() {
-        return of_period(context, options, &*archive);
+        return super::period::run(context, options, &*archive);
     }
     if !options.control.is_empty() || !options.agent.is_empty() {
         let message = "--control and --agent choose from a period; name it with --from and --to";
@@ -35,81 +27,39 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     }
     let (run, reader) = opened::open(&*archive, &loaded.config.agent.id, &options.run, None)?;
     let judged = Judged::read(&reader)?;
-    let mut out = target(options)?;
-    if context.common.format == Format::Csv {
-        let mut table = FindingsCsv::new(&mut out).map_err(|error| broken(&error))?;
-        for group in reader.groups().map_err(failed)? {
-            let group = group.map_err(failed)?;
-            for line in reader.finding_lines(&group).map_err(failed)? {
-                let line = line.map_err(failed)?;
-                let finding = parse(&line)?;
-                let title = judged.library.check(&finding.check).map(|(_, check)| check.title.as_str());
-                let evidence = Evidence { object: &line.file, resource_object: None };
-                table.row(&finding, title, Some(evidence)).map_err(|error| broken(&error))?;
-            }
-        }
-        table.finish().map_err(|error| broken(&error))?;
-        return finish(out, options);
-    }
     let header = opened::header(&*archive, &run, &reader)?;
     let wanted = header.manifest.assurance.timestamped;
     let anchors = sealing::anchors(&loaded)?;
     let stamped = stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?;
-    let report = build(header, stamped, &reader, &judged, options.catalog.as_deref())?;
+    let catalog = options.catalog.as_deref();
+    if matches!(context.common.format, Format::Csv | Format::Ocsf) {
+        let mut known = begin(header, stamped, &reader, &judged, catalog)?.finish();
+        known.withheld = reader.may_withhold().map_err(failed)?;
+        return interchange::stream(context, options, &known, &reader);
+    }
+    if options.table.is_some() {
+        return Err(Ended::new(Exit::Usage, "--table is for --format csv"));
+    }
+    let report = build(header, stamped, &reader, &judged, catalog)?;
+    let mut out = target(options)?;
+    if context.common.format == Format::Oscal {
+        let calls = interchange::calls(&reader)?;
+        let written = evidenced_report::oscal(&report, &calls, context.time.now(), &mut out);
+        written.map_err(|error| broken(&error))?;
+        return finish(out, options);
+    }
     render(context, &report, &mut out, options)?;
     finish(out, options)
 }
 
-/// The report of a period.
-fn of_period(context: &Context, options: &Report, archive: &dyn Archive) -> Result<Exit, Ended> {
-    let now = context.time.now();
-    let moment = |text: &str, end| -> Result<Timestamp, Ended> {
-        let millis = super::verify::moment(text, end)?;
-        let moment = i64::try_from(millis).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-        moment.ok_or_else(|| Ended::new(Exit::Usage, format!("{text:?} is too far away")))
-    };
-    let to = options.to.as_deref().map(|text| moment(text, true)).transpose()?;
-    let from = options.from.as_deref().map(|text| moment(text, false)).transpose()?;
-    let to = to.unwrap_or(now);
-    let from = from.unwrap_or_else(|| to.checked_sub(USUAL).unwrap_or(Timestamp::MIN));
-    if from >= to {
-        return Err(Ended::new(
-            Exit::Usage,
-            format!("the period begins at {from} and ends at {to}: give --from first"),
-        ));
-    }
-    let agents = options.agent.iter().map(|agent| AgentId::parse(agent.as_str()));
-    let agents = agents.collect::<Result<Vec<_>, _>>().map_err(|error| Ended::new(Exit::Usage, error.to_string()))?;
-    let asked = period::Asked {
-        from,
-        to,
-        agents: &agents,
-        catalog: options.catalog.as_deref(),
-        controls: &options.control,
-        limits: PeriodLimits::default(),
-        now,
-    };
-    let period = period::read(archive, &asked)?;
-    let mut out = target(options)?;
-    let written = match context.common.format {
-        Format::Json => evidenced_report::period::json(&period, &mut out),
-        Format::Text | Format::Html | Format::Csv => {
-            let text = evidenced_report::period::text(&period, &style(context, options.output.is_none()));
-            out.write_all(text.as_bytes()).map_err(ReportError::from)
-        }
-    };
-    written.map_err(|error| broken(&error))?;
-    finish(out, options)
-}
-
-/// The report of a run. Of a pack, of what it shows.
-pub(super) fn build(
+/// The report of a run before its findings: texts, coverage and the standings of controls.
+fn begin(
     header: Header,
     stamped: Option<Stamped>,
     reader: &RunReader<'_>,
     judged: &Judged,
     catalog: Option<&str>,
-) -> Result<Document, Ended> {
+) -> Result<ReportBuilder, Ended> {
     let run = header.manifest.run;
     let mut report = ReportBuilder::new(header, Limits::default());
     report.stamped(stamped);
@@ -129,6 +79,18 @@ pub(super) fn build(
         return Err(Ended::new(Exit::Usage, format!("run {run} has no catalogue {id:?}; it has: {known}")));
     }
     report.controls(controls.into_iter().filter(|control| wanted(control.catalog.as_str())));
+    Ok(report)
+}
+
+/// The report of a run. Of a pack, of what it shows.
+pub(super) fn build(
+    header: Header,
+    stamped: Option<Stamped>,
+    reader: &RunReader<'_>,
+    judged: &Judged,
+    catalog: Option<&str>,
+) -> Result<Document, Ended> {
+    let mut report = begin(header, stamped, reader, judged, catalog)?;
     let mut groups = reader.groups().map_err(failed)?;
     let mut withheld = 0;
     for group in groups.by_ref() {
@@ -156,7 +118,8 @@ fn render(context: &Context, report: &Document, out: &mut dyn Write, options: &R
     let rendered = match context.common.format {
         Format::Json => evidenced_report::json(report, out),
         Format::Html => evidenced_report::html(report, out),
-        Format::Text | Format::Csv => {
+        // Csv, oscal and ocsf have been written by now.
+        Format::Text | Format::Csv | Format::Oscal | Format::Ocsf => {
             let text = evidenced_report::text(report, &style(context, options.output.is_none()));
             out.write_all(text.as_bytes()).map_err(ReportError::from)
         }
@@ -164,12 +127,12 @@ fn render(context: &Context, report: &Document, out: &mut dyn Write, options: &R
     rendered.map_err(|error| broken(&error))
 }
 
-fn parse(line: &evidenced_seal::read::Line) -> Result<evidenced_model::Finding, Ended> {
+pub(super) fn parse(line: &evidenced_seal::read::Line) -> Result<evidenced_model::Finding, Ended> {
     serde_json::from_slice(&line.bytes)
         .map_err(|error| Ended::new(Exit::Verification, format!("{}: a line is no finding: {error}", line.file)))
 }
 
-fn target(options: &Report) -> Result<Box<dyn Write>, Ended> {
+pub(super) fn target(options: &Report) -> Result<Box<dyn Write>, Ended> {
     match &options.output {
         None => Ok(Box::new(BufWriter::new(std::io::stdout()))),
         Some(path) => {
@@ -180,7 +143,7 @@ fn target(options: &Report) -> Result<Box<dyn Write>, Ended> {
     }
 }
 
-fn finish(mut out: Box<dyn Write>, options: &Report) -> Result<Exit, Ended> {
+pub(super) fn finish(mut out: Box<dyn Write>, options: &Report) -> Result<Exit, Ended> {
     match out.flush() {
         Ok(()) => Ok(Exit::Done),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe && options.output.is_none() => Ok(Exit::Done),
@@ -188,6 +151,6 @@ fn finish(mut out: Box<dyn Write>, options: &Report) -> Result<Exit, Ended> {
     }
 }
 
-fn broken(error: &ReportError) -> Ended {
+pub(super) fn broken(error: &ReportError) -> Ended {
     Ended::new(Exit::Usage, format!("the report cannot be written: {error}"))
 }

@@ -150,7 +150,7 @@ fn print(context: &Context, together: &Together) -> Result<(), Ended> {
                 ))?;
             }
         }
-        Format::Html | Format::Csv => {
+        Format::Html | Format::Csv | Format::Oscal | Format::Ocsf => {
             let message = "several shards together are printed as text or json; html and csv are for one agent";
             return Err(Ended::new(Exit::Usage, message));
         }

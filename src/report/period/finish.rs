@@ -53,6 +53,7 @@ impl PeriodBuilder {
                 title: catalog.title.clone(),
                 provisional: catalog.provisional.clone(),
                 controls: made.collect(),
+                clauses: Vec::new(),
             });
         }
         let agents = self.agents();

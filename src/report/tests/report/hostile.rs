@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::sample::{ACCOUNT, check, coverage, document, evidence, finding, header, page, standings, texts};
 use crate::structure::read;
 
-const HOSTILE: [&str; 16] = [
+pub(crate) const HOSTILE: [&str; 16] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
     "' onmouseover='alert(1)",
@@ -26,7 +26,7 @@ const HOSTILE: [&str; 16] = [
     "${jndi:ldap://x}%n%s\u{2028}",
 ];
 
-fn findings() -> Vec<Finding> {
+pub(crate) fn findings() -> Vec<Finding> {
     let mut list = Vec::new();
     for (index, hostile) in HOSTILE.iter().enumerate() {
         let verdict = [Verdict::Fail, Verdict::Unknown, Verdict::Pass][index % 3];
@@ -46,7 +46,7 @@ fn findings() -> Vec<Finding> {
     list
 }
 
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     let joined = HOSTILE.join(" ");
     let mut header = header();
     header.store.clone_from(&joined);
@@ -75,7 +75,7 @@ fn report() -> Report {
 }
 
 /// What acts on a terminal or hides from the eye.
-fn acts(c: char) -> bool {
+pub(crate) fn acts(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -170,7 +170,7 @@ fn commands_under_findings_are_one_harmless_command() {
 
 #[test]
 fn no_cell_of_the_table_is_a_formula_and_each_finding_is_one_line() {
-    let mut table = FindingsCsv::new(Vec::new()).unwrap();
+    let mut table = FindingsCsv::new(&crate::sample::rich(), Vec::new()).unwrap();
     let findings = findings();
     for finding in &findings {
         table.row(finding, Some("=title"), Some(evidence())).unwrap();

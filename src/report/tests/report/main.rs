@@ -3,5 +3,8 @@
 mod bounds;
 mod golden_forms;
 mod hostile;
+mod interchange;
+mod peers;
+mod period;
 mod sample;
 mod structure;

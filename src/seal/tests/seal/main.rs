@@ -15,6 +15,8 @@ mod log;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod stamps;
