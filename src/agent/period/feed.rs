@@ -27,7 +27,6 @@ pub(super) struct Feeder<'a> {
     shared: Shared,
     shelf: Shelf,
     agents: Vec<Agent<'a>>,
-    offered: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An agent, and the next of its runs.
@@ -56,8 +55,8 @@ impl<'a> Feeder<'a> {
             let next = open(archive, log.runs.pop_front())?;
             agents.push(Agent { log, next, streams: BTreeMap::new(), schedules: Vec::new(), late });
         }
-        let (shared, shelf, offered) = (Shared::default(), Shelf::new(SHELF), BTreeMap::new());
-        Ok(Self { archive, asked, shared, shelf, agents, offered })
+        let (shared, shelf) = (Shared::default(), Shelf::new(SHELF));
+        Ok(Self { archive, asked, shared, shelf, agents })
     }
 
     /// Shares of the accounts that nobody read in the whole period.
@@ -80,7 +79,7 @@ impl<'a> Feeder<'a> {
 
     /// The controls of each catalogue that runs had.
     pub(super) fn offered(&self) -> BTreeMap<String, BTreeSet<String>> {
-        self.offered.clone()
+        self.shared.offered.clone()
     }
 
     /// Feeds the next run; `false` if there is none.
@@ -91,10 +90,6 @@ impl<'a> Feeder<'a> {
         let Some(agent) = waiting.min_by_key(|agent| ends(agent)) else { return Ok(false) };
         let Some((run, reader, manifest)) = agent.next.take() else { return Ok(false) };
         let rules = self.shared.rules(&reader, self.asked)?;
-        for catalog in &rules.catalogs {
-            let controls = self.offered.entry(catalog.id.to_string()).or_default();
-            controls.extend(catalog.controls.iter().map(|control| control.id.to_string()));
-        }
         let standings = self.shared.standings(&reader, self.asked)?;
         let schedules = self.shared.schedules(&reader)?;
         let began = reader.statement().predicate.window.start;

@@ -1,6 +1,6 @@
 //! What runs were judged by, read once for each mappings document.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evidenced_check::Judge;
@@ -25,6 +25,8 @@ pub(super) struct Shared {
     rules: Recent<Arc<Rules>>,
     standings: Recent<Arc<Vec<StandingFact>>>,
     schedules: Recent<Arc<Vec<ScheduleConfig>>>,
+    /// The controls of each catalogue that runs had, whatever is asked for.
+    pub(super) offered: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The newest few.
@@ -76,7 +78,8 @@ impl Shared {
     /// What a run was judged by.
     pub(super) fn rules(&mut self, reader: &RunReader<'_>, asked: &Asked<'_>) -> Result<Arc<Rules>, Ended> {
         let digest = reader.subject(subject::MAPPINGS).map_err(failed)?;
-        self.rules.get(digest, || rules(reader, asked).map(Arc::new))
+        let offered = &mut self.offered;
+        self.rules.get(digest, || rules(reader, asked, offered).map(Arc::new))
     }
 
     /// How each control stood.
@@ -118,12 +121,20 @@ fn wanted(asked: &Asked<'_>, catalog: &str, control: &str) -> bool {
         && (asked.controls.is_empty() || asked.controls.iter().any(|wanted| wanted == control))
 }
 
-fn rules(reader: &RunReader<'_>, asked: &Asked<'_>) -> Result<Rules, Ended> {
+fn rules(
+    reader: &RunReader<'_>,
+    asked: &Asked<'_>,
+    offered: &mut BTreeMap<String, BTreeSet<String>>,
+) -> Result<Rules, Ended> {
     let judged = Judged::read(reader)?;
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
     let (checks, params) = judged_by(&judge);
     let mapping = &judged.mapping;
+    for catalog in mapping.catalogs() {
+        let known = offered.entry(catalog.id.to_string()).or_default();
+        known.extend(catalog.controls.iter().map(|control| control.id.to_string()));
+    }
     let catalogs = mapping.catalogs().iter().map(|catalog| CatalogRule {
         id: catalog.id.clone(),
         title: catalog.title.clone(),
@@ -143,6 +154,7 @@ fn rules(reader: &RunReader<'_>, asked: &Asked<'_>) -> Result<Rules, Ended> {
                     .collect(),
             })
             .collect(),
+        clauses: Vec::new(),
     });
     let catalogs = catalogs.filter(|catalog: &CatalogRule| !catalog.controls.is_empty());
     Ok(Rules {

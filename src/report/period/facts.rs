@@ -58,6 +58,36 @@ pub struct CatalogRule {
     pub provisional: Option<String>,
     /// Its controls, in its order.
     pub controls: Vec<ControlRule>,
+    /// The clauses of the standard itself, in its order.
+    pub clauses: Vec<ClauseRule>,
+}
+
+/// A clause of a standard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClauseRule {
+    /// Its number.
+    pub id: ControlId,
+    /// Our own short words for it.
+    pub label: String,
+    /// The evidence that people bring.
+    pub manual: String,
+    /// What the agent itself is evidence for.
+    pub agent: Option<AgentPart>,
+}
+
+/// What of a management system the agent itself is evidence for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentPart {
+    /// Which controls apply.
+    Applicability,
+    /// What is planned is done.
+    Operation,
+    /// What is done is watched.
+    Monitoring,
+    /// Audits have evidence.
+    Audit,
+    /// What is wrong is mended.
+    Improvement,
 }
 
 /// A control.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::builder::PeriodBuilder;
+use super::clauses::{Basis, clauses};
 use super::controls::{Both, State};
 use super::document::{
     AgentPeriod, CatalogPeriod, CheckPeriod, ControlPeriod, ControlSpan, FORMAT, FailPeriod, Gap, ObjectiveLink,
@@ -55,6 +56,23 @@ impl PeriodBuilder {
                 controls: made.collect(),
                 clauses: Vec::new(),
             });
+        }
+        let basis = Basis {
+            declared: &declared,
+            statements: self.declared.values().map(Vec::len).sum(),
+            schedules: &self.schedules,
+            runs: self.agents.values().map(|agent| agent.runs.len() as u64).sum(),
+            checks: &checks,
+            waivers: &waivers,
+        };
+        for (rule, catalog) in self.rules.catalogs.iter().zip(&mut catalogs) {
+            let mut made = clauses(rule, catalog, &basis);
+            for clause in &mut made {
+                let key = (rule.id.clone(), clause.clause.clone());
+                let attached = self.attachments.iter().filter(|attachment| attachment.controls.contains(&key));
+                clause.attachments = attached.map(|attachment| attachment.id).collect();
+            }
+            catalog.clauses = made;
         }
         let agents = self.agents();
         let mut holes: Vec<_> = self.streams.iter_mut().flat_map(|stream| std::mem::take(&mut stream.holes)).collect();

@@ -4,6 +4,7 @@
 //! for the slots of a schedule. What comes out is a [`Period`]. Nothing is judged again in here, and no store is read.
 
 mod builder;
+mod clauses;
 mod controls;
 mod document;
 mod facts;
@@ -17,8 +18,8 @@ pub use crate::json::period as json;
 pub use builder::PeriodBuilder;
 pub use document::*;
 pub use facts::{
-    CatalogRule, CheckRule, ControlRule, Declared, DeclaredWaiver, Line, LogFacts, PeriodLimits, Rejudged, Rules,
-    RunFacts, StandingFact,
+    AgentPart, CatalogRule, CheckRule, ClauseRule, ControlRule, Declared, DeclaredWaiver, Line, LogFacts, PeriodLimits,
+    Rejudged, Rules, RunFacts, StandingFact,
 };
 pub use slots::{SlotFact, Slots};
 pub use text::text;

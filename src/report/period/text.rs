@@ -144,6 +144,14 @@ fn controls(page: &mut Page, catalog: &CatalogPeriod) {
             detail(page, control);
         }
     }
+    for clause in catalog.clauses.iter().filter(|clause| !clause.facts.is_empty()) {
+        let line = page.say().painted(Paint::Bold, clause.clause.as_str()).column(10).plain(&clause.label);
+        page.put(2, 12, &line);
+        for fact in &clause.facts {
+            let line = page.say().painted(Paint::Dim, fact);
+            page.put(12, 14, &line);
+        }
+    }
     let manual: Vec<&str> = catalog.controls.iter().filter(people).map(|control| control.control.as_str()).collect();
     if !manual.is_empty() {
         let many = count(manual.len() as u64, "control is left to people", "controls are left to people");
