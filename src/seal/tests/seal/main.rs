@@ -17,6 +17,8 @@ mod once;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod stamps;
 #[cfg(test)]
 mod support;
