@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::io::Read as _;
 
-use evidenced_model::{Archive, Digest, Put, Sink, canon};
+use evidenced_model::digest::Hasher;
+use evidenced_model::{Archive, ArchiveError, Digest, Put, Sink, canon};
 use serde::Serialize;
 
 use crate::SealError;
@@ -12,8 +13,10 @@ use crate::withheld::{self, Declaration};
 
 /// The zstd level.
 const LEVEL: i32 = 3;
-/// No stored object is larger than this, nor its content larger than [`MAX_CONTENT`].
+/// No stored object is larger than this, attached files apart, nor its content larger than [`MAX_CONTENT`].
 pub const MAX_STORED: u64 = 256 << 20;
+/// So much of a file is held at once.
+const PIECE: usize = 256 << 10;
 /// The largest content of an object that is read as a whole.
 pub const MAX_CONTENT: u64 = 1 << 30;
 
@@ -216,6 +219,49 @@ impl<'a> ObjectReader<'a> {
             Err(SealError::wrong(file, "its SHA-256 is not its name: it was edited, truncated or swapped"))
         }
     }
+}
+
+/// What a file holds, without holding it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Their SHA-256.
+    pub digest: Digest,
+}
+
+/// Reads an object of plain bytes to its end, a piece at a time: of several versions, the oldest that is right, as far
+/// as they are small enough to be held. `referrer` is for messages.
+pub fn sum(archive: &dyn Archive, file: &str, digest: &Digest, referrer: &str) -> Result<Sum, SealError> {
+    let Some(mut opened) = archive.open(file)? else {
+        let (file, referrer) = (file.to_owned(), referrer.to_owned());
+        // Only what says that it is a pack may leave anything out.
+        let withheld = Declaration::read(archive)?.is_some() && withheld::whole(archive, digest)?.is_some();
+        return Err(if withheld {
+            SealError::Withheld { file, referrer }
+        } else {
+            SealError::Missing { file, referrer }
+        });
+    };
+    let (mut hasher, mut bytes, mut piece) = (Hasher::new(), 0, vec![0; PIECE]);
+    loop {
+        match opened.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&piece[..count]);
+                bytes += count as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(ArchiveError::reading(file, &error).into()),
+        }
+    }
+    let there = Sum { bytes, digest: hasher.finish() };
+    if there.digest == *digest {
+        return Ok(there);
+    }
+    let right = |bytes: &[u8]| Digest::of(bytes) == *digest;
+    let original = archive.original(file, MAX_STORED, &right)?.filter(|bytes| right(bytes));
+    Ok(original.map_or(there, |bytes| Sum { bytes: bytes.len() as u64, digest: *digest }))
 }
 
 /// What there is to see of a chunk.

@@ -7,6 +7,7 @@ mod group;
 mod log;
 mod memo;
 mod run;
+mod sealed;
 mod time;
 mod trust;
 

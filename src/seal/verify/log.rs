@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{AgentId, Digest, LogHead, RunId};
 
-use super::Checker;
 use super::trust::Trust;
+use super::{Checker, sealed};
 use crate::log::{EntryKind, LogEntry, LogStatement, PUBLIC_KEY, entry_path, folder, index_of, look};
 use crate::select::RunRef;
 use crate::statement::{Statement, Subject, run_path};
@@ -194,16 +194,10 @@ impl<'w> Walk<'w> {
                 checker.problem(path, "it does not say which run it is about");
             }
             _ if subject.name.starts_with("v1/objects/") => {
-                let read = look(checker.archive, &subject.name, &|bytes| Digest::of(bytes) == subject.sha256());
-                match checker.tolerate(read)? {
-                    Some(Some(found)) if found.digest == subject.sha256() => {}
-                    Some(Some(_)) => {
-                        let what = format!("its SHA-256 is not the one that {path} names");
-                        checker.problem(&subject.name, what);
-                    }
-                    Some(None) => checker.problem(&subject.name, format!("it is missing; {path} refers to it")),
-                    None => {}
-                }
+                sealed::check(checker, path, (entry, subject))?;
+            }
+            (EntryKind::Attachment | EntryKind::SemanticsChanged, _) => {
+                checker.problem(path, "an entry of this kind is about an object");
             }
             _ => {
                 let head = self.head.unwrap_or(LogHead { digest: Digest::ZERO, index: 0 });

@@ -19,6 +19,8 @@ mod proof;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod stamps;
 #[cfg(test)]
 mod support;
