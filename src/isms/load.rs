@@ -120,35 +120,12 @@ impl Reader<'_> {
                     let remedy = "correct the number; `evidenced controls list --catalog …` shows them";
                     return Err(unknown(at, &what, control.value.as_str(), known, remedy));
                 }
-                let statement = self.statement(at, &control.value, raw, is_clause)?;
+                let statement = statement(&at, &control.value, raw, is_clause)?;
                 statements.insert(control.value, statement);
             }
             out.insert(catalog.value, statements);
         }
         Ok(out)
-    }
-
-    fn statement(
-        &self,
-        at: At,
-        control: &ControlId,
-        raw: RawStatement,
-        is_clause: bool,
-    ) -> Result<Statement, IsmsError> {
-        let statement = Statement::from(raw);
-        let wrong = |reason: &str| {
-            Err(IsmsError::Control { at: at.clone(), control: control.to_string(), reason: reason.to_owned() })
-        };
-        if !statement.applies && is_clause {
-            return wrong("clauses 4 to 10 cannot be excluded, only controls of the annex; write `applies: yes`");
-        }
-        if !statement.applies && statement.why.as_deref().is_none_or(|why| why.trim().is_empty()) {
-            return wrong("it is excluded without a reason; say `why`");
-        }
-        for (name, text) in [("why", &statement.why), ("owner", &statement.owner), ("status", &statement.status)] {
-            short(&at, name, text.as_deref())?;
-        }
-        Ok(statement)
     }
 
     fn approvers(&self, raw: &[RawApprover]) -> Result<BTreeMap<String, Approver>, IsmsError> {
@@ -324,6 +301,23 @@ impl Reader<'_> {
         }
         Ok(raw.into_iter().map(|owner| owner.value).collect())
     }
+}
+
+fn statement(at: &At, control: &ControlId, raw: RawStatement, is_clause: bool) -> Result<Statement, IsmsError> {
+    let statement = Statement::from(raw);
+    let wrong = |reason: &str| {
+        Err(IsmsError::Control { at: at.clone(), control: control.to_string(), reason: reason.to_owned() })
+    };
+    if !statement.applies && is_clause {
+        return wrong("clauses 4 to 10 cannot be excluded, only controls of the annex; write `applies: yes`");
+    }
+    if !statement.applies && statement.why.as_deref().is_none_or(|why| why.trim().is_empty()) {
+        return wrong("it is excluded without a reason; say `why`");
+    }
+    for (name, text) in [("why", &statement.why), ("owner", &statement.owner), ("status", &statement.status)] {
+        short(at, name, text.as_deref())?;
+    }
+    Ok(statement)
 }
 
 fn member(at: At, name: &str, reason: impl Into<String>) -> IsmsError {

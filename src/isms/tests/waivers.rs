@@ -1,5 +1,6 @@
 //! Waivers in force: when they hold, what they cover, and that they never change a verdict.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![expect(clippy::needless_pass_by_value, reason = "a literal of JSON reads best where it is given")]
 
 use evidenced_isms::{Isms, withdrawn};
 use evidenced_model::{CheckId, Digest, Finding, KindId, ObjectiveId, Scope, Severity, Verdict};
