@@ -3,6 +3,7 @@
 //! Nothing in here reads a clock, a disk or a network.
 
 pub mod archive;
+pub mod attachment;
 pub mod canon;
 pub mod clock;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod run;
 pub mod scope;
 
 pub use archive::{Archive, ArchiveError, Put, Remark, Sink, SinkError, valid_path};
+pub use attachment::{AttachedTo, Attachment};
 pub use clock::{Clock, FixedClock};
 pub use control::{ControlStanding, ObjectiveCount, Standing, Strength, Tally};
 pub use coverage::{AccountCoverage, Cell, CellState, ControlTotal, Coverage, GapCount};

@@ -157,6 +157,11 @@ impl Draft {
         self.slot.as_ref()
     }
 
+    /// The sealed thing that it is about; `None` if it is about nothing that was sealed.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
+    }
+
     /// Why, in words.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
@@ -172,6 +177,12 @@ impl Draft {
     #[must_use]
     pub fn about(self, subject: Subject) -> Self {
         Self { subject: Some(subject), ..self }
+    }
+
+    /// The same, about this run.
+    #[must_use]
+    pub fn of_run(self, run: RunId) -> Self {
+        Self { run: Some(run), ..self }
     }
 
     /// The same, for a slot of the schedule.

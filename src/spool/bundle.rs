@@ -242,17 +242,7 @@ impl Bundle {
 
     /// Where its objects belong, and where they are.
     pub(crate) fn objects(&self) -> Result<Vec<(String, PathBuf)>, SpoolError> {
-        let folder = self.folder.join("objects");
-        let failed = SpoolError::io(&folder);
-        let mut objects = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(&failed)? {
-            let entry = entry.map_err(&failed)?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let shard = name.get(..2).unwrap_or("00").to_owned();
-            objects.push((format!("v1/objects/{shard}/{name}"), entry.path()));
-        }
-        objects.sort();
-        Ok(objects)
+        objects_in(&self.folder.join("objects"))
     }
 
     /// Its tokens: where they belong, and what they are.
@@ -286,18 +276,9 @@ impl Bundle {
     /// Keeps an attempt at its log entry.
     pub(crate) fn keep(&self, attempt: &Attempt) -> Result<(), SpoolError> {
         let path = self.folder.join("entry");
-        let failed = SpoolError::io(&path);
-        let too_long = || SealError::wrong(path.display().to_string(), "its log entry is longer than a page");
-        let page = attempt_page(attempt).ok_or_else(too_long)?;
-        place("bundle.keep").map_err(&failed)?;
-        let kept = File::options().write(true).open(&path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(0))?;
-            torn("bundle.keep", &mut file, &page)?;
-            file.write_all(&page)?;
-            file.sync_data()
-        });
-        kept.map_err(&failed)?;
-        place("bundle.kept").map_err(&failed)
+        place("bundle.keep").map_err(SpoolError::io(&path))?;
+        keep_page(&path, attempt, "bundle.keep")?;
+        place("bundle.kept").map_err(SpoolError::io(&path))
     }
 
     /// Whether all its objects were seen to be in the store.
@@ -331,6 +312,33 @@ impl Bundle {
     }
 }
 
+/// The objects in a folder: where they belong, and where they are.
+pub(crate) fn objects_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, SpoolError> {
+    let failed = SpoolError::io(folder);
+    let mut objects = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(&failed)? {
+        let entry = entry.map_err(&failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let shard = name.get(..2).unwrap_or("00").to_owned();
+        objects.push((format!("v1/objects/{shard}/{name}"), entry.path()));
+    }
+    objects.sort();
+    Ok(objects)
+}
+
+/// Keeps an attempt at a log entry in a page that is there, durably.
+pub(crate) fn keep_page(path: &Path, attempt: &Attempt, name: &'static str) -> Result<(), SpoolError> {
+    let too_long = || SealError::wrong(path.display().to_string(), "its log entry is longer than a page");
+    let page = attempt_page(attempt).ok_or_else(too_long)?;
+    let kept = File::options().write(true).open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(0))?;
+        torn(name, &mut file, &page)?;
+        file.write_all(&page)?;
+        file.sync_data()
+    });
+    kept.map_err(SpoolError::io(path))
+}
+
 /// A list, one a line.
 pub(crate) fn lines(list: &BTreeSet<String>) -> String {
     list.iter().fold(String::new(), |lines, name| lines + name + "\n")
@@ -341,7 +349,7 @@ pub(crate) fn words(file: &Path) -> BTreeSet<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
-/// A bundle's place in the one order of entries and bundles: it is in its name.
-fn seq_of(folder: &Path) -> Option<u64> {
+/// The place of a bundle or parcel in the one order: it is in its name.
+pub(crate) fn seq_of(folder: &Path) -> Option<u64> {
     folder.file_name()?.to_str()?.split('-').next()?.parse().ok()
 }

@@ -30,6 +30,12 @@ pub enum SpoolError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A file that was to be copied into the spool cannot be read to its end.
+    #[error("it cannot be read to its end: {reason}")]
+    Source {
+        /// What the system said.
+        reason: String,
+    },
     /// A file of the spool is not what was written there.
     #[error("{path} in the spool is damaged: {what}")]
     Damaged {
@@ -70,6 +76,7 @@ impl From<SpoolError> for SealError {
             SpoolError::Seal(error) => error,
             SpoolError::Io { path, reason, .. } => Self::Spool { folder: path, reason },
             SpoolError::Full { ref folder, .. } => Self::Spool { folder: folder.clone(), reason: error.to_string() },
+            SpoolError::Source { ref reason } => Self::Spool { folder: String::new(), reason: reason.clone() },
             SpoolError::Damaged { path, what } => Self::Wrong { file: path, what },
         }
     }

@@ -319,7 +319,7 @@ fn parse<T: DeserializeOwned>(page: &[u8]) -> Option<T> {
 }
 
 /// A reason that fits its page, whatever an error had to say.
-fn shortened(draft: Draft) -> Draft {
+pub(crate) fn shortened(draft: Draft) -> Draft {
     match draft.reason() {
         Some(reason) if reason.len() > REASON => {
             let end = (0..=REASON).rev().find(|end| reason.is_char_boundary(*end)).unwrap_or_default();

@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use evidenced_model::{RunId, Slot};
+use evidenced_seal::log::EntryKind;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::SpoolError;
 use crate::bundle::Bundle;
+use crate::parcel::Parcel;
 
 /// A sealed run that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,6 +54,45 @@ pub fn list(root: &Path) -> Result<Vec<Listed>, SpoolError> {
         tracing::error!(%error, "a sealed run in the spool cannot be read; it is left where it is");
     }
     Ok(bundles.iter().map(listed).collect())
+}
+
+/// Something sealed beside runs that waits, with its log entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedParcel {
+    /// What its log entry says.
+    pub kind: EntryKind,
+    /// The object that the entry is about.
+    pub object: String,
+    /// The bytes of its objects.
+    pub bytes: u64,
+    /// [`State::Sealed`], or [`State::Refused`].
+    pub state: State,
+    /// What the store said last.
+    pub error: Option<String>,
+}
+
+/// What else waits in the spool in this folder, sealed beside runs, oldest first.
+pub fn list_parcels(root: &Path) -> Result<Vec<ListedParcel>, SpoolError> {
+    let folder = root.join("parcels");
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let (parcels, damaged) = Parcel::all(&folder)?;
+    for error in damaged {
+        tracing::error!(%error, "something sealed in the spool cannot be read; it is left where it is");
+    }
+    let listed = |parcel: &Parcel| {
+        let refusal = parcel.refusal();
+        let refused = refusal.as_ref().is_some_and(|refusal| refusal.refused);
+        ListedParcel {
+            kind: parcel.facts.draft.kind(),
+            object: parcel.subject().name,
+            bytes: parcel.facts.bytes,
+            state: if refused { State::Refused } else { State::Sealed },
+            error: refusal.map(|refusal| refusal.what),
+        }
+    };
+    Ok(parcels.iter().map(listed).collect())
 }
 
 fn listed(bundle: &Bundle) -> Listed {

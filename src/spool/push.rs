@@ -8,13 +8,15 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use evidenced_model::{Clock, LogHead, RunId, SinkError};
+use evidenced_model::{AgentId, Clock, LogHead, RunId, SinkError};
 use evidenced_seal::log::{Attempt, Draft};
+use evidenced_seal::statement::Subject;
 use evidenced_seal::write::{put_envelope, sign_run};
 use evidenced_seal::{Log, PublicKeys, SealError, Signer};
 
 use crate::bundle::{Bundle, Refusal, lines, words};
 use crate::journal::Waiting;
+use crate::parcel::Parcel;
 use crate::places::place;
 use crate::{Remote, Spool, SpoolError, disk};
 
@@ -49,11 +51,15 @@ pub struct Pushed {
     pub runs: Vec<(RunId, LogHead)>,
     /// Runs that the store refuses, and why; and runs that wait for such.
     pub refused: Vec<(RunId, String)>,
+    /// What else was sealed and is in the store and the log now, with its entries, in order.
+    pub sealed: Vec<(Subject, LogHead)>,
+    /// What else the store refuses, and why.
+    pub refused_sealed: Vec<(Subject, String)>,
     /// Why sending ended before the end; the store or the key service is away, as a rule.
     pub stopped: Option<SpoolError>,
     /// Sealed runs that still wait.
     pub runs_left: usize,
-    /// Log entries that still wait.
+    /// Log entries that still wait, those with objects of their own included.
     pub entries_left: usize,
 }
 
@@ -62,6 +68,7 @@ pub struct Pushed {
 enum Item {
     Entry(Waiting, Option<Attempt>),
     Bundle(Box<Bundle>),
+    Parcel(Box<Parcel>),
 }
 
 impl Spool {
@@ -109,6 +116,25 @@ impl Spool {
                         done.refused.push((bundle.facts.run, refusal.what));
                     }
                 },
+                Item::Parcel(parcel) => match sending.parcel(&parcel) {
+                    Ok(head) => {
+                        done.head = Some(head);
+                        done.sealed.push((parcel.subject(), head));
+                    }
+                    Err(unsent) => {
+                        let Some(refusal) = refusal(&unsent) else {
+                            parcel.refuse(&Refusal { objects: false, refused: false, what: unsent.error.to_string() });
+                            return Err(unsent.error);
+                        };
+                        tracing::error!(
+                            object = parcel.subject().name,
+                            error = refusal.what,
+                            "something sealed is refused; it stays in the spool, and later things go on"
+                        );
+                        parcel.refuse(&refusal);
+                        done.refused_sealed.push((parcel.subject(), refusal.what));
+                    }
+                },
             }
         }
         Ok(())
@@ -141,16 +167,12 @@ impl Spool {
 
     /// The first thing behind this place of the order.
     fn next(&self, after: u64) -> Result<Option<(u64, Item)>, SpoolError> {
-        let entry = self.order().journal.next(after);
+        let entry = self.order().journal.next(after).map(|(waiting, kept)| (waiting.seq, Item::Entry(waiting, kept)));
         let bundle = Bundle::next(&self.0.root.join("bundles"), after)?;
-        Ok(match (entry, bundle) {
-            (Some((waiting, _)), Some(bundle)) if bundle.seq < waiting.seq => {
-                Some((bundle.seq, Item::Bundle(Box::new(bundle))))
-            }
-            (Some((waiting, kept)), _) => Some((waiting.seq, Item::Entry(waiting, kept))),
-            (None, Some(bundle)) => Some((bundle.seq, Item::Bundle(Box::new(bundle)))),
-            (None, None) => None,
-        })
+        let bundle = bundle.map(|bundle| (bundle.seq, Item::Bundle(Box::new(bundle))));
+        let parcel = Parcel::next(&self.0.root.join("parcels"), after)?;
+        let parcel = parcel.map(|parcel| (parcel.seq, Item::Parcel(Box::new(parcel))));
+        Ok([entry, bundle, parcel].into_iter().flatten().min_by_key(|(seq, _)| *seq))
     }
 
     /// The log, from where it was last seen.
@@ -198,6 +220,51 @@ impl Sending<'_> {
         Ok(head)
     }
 
+    /// Sends a parcel: objects, log entry; then it leaves the spool.
+    fn parcel(&mut self, parcel: &Parcel) -> Result<LogHead, Unsent> {
+        self.parcel_objects(parcel).map_err(|error| Unsent { error, objects: true })?;
+        let (draft, keep) = (&parcel.facts.draft, &mut |attempt: &Attempt| Ok(parcel.keep(attempt)?));
+        let head = self.append(draft, parcel.attempt(), keep).map_err(|error| Unsent { error, objects: false })?;
+        if let Err(error) = self.leave_parcel(parcel) {
+            tracing::warn!(object = parcel.subject().name, %error, "what is stored cannot leave the spool yet");
+        }
+        Ok(head)
+    }
+
+    fn parcel_objects(&self, parcel: &Parcel) -> Result<(), SpoolError> {
+        let failed = SpoolError::io(&parcel.folder);
+        place("push.parcel").map_err(&failed)?;
+        self.must_be_ours(&parcel.subject().name, &parcel.facts.agent, &parcel.facts.store)?;
+        self.remote.put_all(parcel.objects()?).map_err(SealError::from)?;
+        place("push.parcel.sent").map_err(&failed)
+    }
+
+    /// The log names it: it leaves the spool. What fails here is done again the next time.
+    fn leave_parcel(&self, parcel: &Parcel) -> Result<(), SpoolError> {
+        let failed = SpoolError::io(&parcel.folder);
+        place("push.parcel.named").map_err(&failed)?;
+        let root = &self.spool.0.root;
+        let size = disk::size(&parcel.folder);
+        let gone = root.join(format!("gone-parcel-{}", parcel.seq));
+        std::fs::rename(&parcel.folder, &gone).map_err(&failed)?;
+        place("push.parcel.left").map_err(&failed)?;
+        disk::sync_folder(&root.join("parcels")).map_err(&failed)?;
+        disk::sync_folder(root).map_err(&failed)?;
+        disk::remove(&gone).map_err(&failed)?;
+        self.spool.0.meter.give_back(size);
+        place("push.parcel.gone").map_err(&failed)
+    }
+
+    /// What was sealed by another agent or for another store is not sent from here to this one.
+    fn must_be_ours(&self, path: &str, agent: &AgentId, store: &str) -> Result<(), SpoolError> {
+        if store == self.spool.0.store && *agent == self.spool.0.agent {
+            return Ok(());
+        }
+        let reason =
+            format!("it was sealed by agent {agent} for the store {store}; set agent.id and store.url back, and push");
+        Err(SealError::from(SinkError::Refused { path: path.to_owned(), reason }).into())
+    }
+
     /// Sends a run: objects, envelope, tokens, log entry; then it leaves the spool.
     fn bundle(&mut self, bundle: &Bundle) -> Result<LogHead, Unsent> {
         self.objects(bundle).map_err(|error| Unsent { error, objects: true })?;
@@ -208,13 +275,7 @@ impl Sending<'_> {
         let failed = SpoolError::io(&bundle.folder);
         place("push.bundle").map_err(&failed)?;
         let refused = |reason: String| SinkError::Refused { path: bundle.facts.path.clone(), reason };
-        if bundle.facts.store != self.spool.0.store || bundle.facts.agent != self.spool.0.agent {
-            let what = format!(
-                "it was sealed by agent {} for the store {}; set agent.id and store.url back, and push",
-                bundle.facts.agent, bundle.facts.store
-            );
-            return Err(SealError::from(refused(what)).into());
-        }
+        self.must_be_ours(&bundle.facts.path, &bundle.facts.agent, &bundle.facts.store)?;
         if let Some(base) = bundle.facts.base.filter(|base| self.held.contains(base)) {
             return Err(SealError::from(refused(format!("it rests on the run {base}, which the store refuses"))).into());
         }
@@ -321,7 +382,7 @@ fn refusal(unsent: &Unsent) -> Option<Refusal> {
             SealError::Sink(SinkError::Exists { .. } | SinkError::Refused { .. }) | SealError::Wrong { .. }
         ),
         SpoolError::Damaged { .. } => true,
-        SpoolError::Io { .. } | SpoolError::Full { .. } => false,
+        SpoolError::Io { .. } | SpoolError::Full { .. } | SpoolError::Source { .. } => false,
     };
     refused.then(|| Refusal { objects: unsent.objects, refused: true, what: unsent.error.to_string() })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evidenced_model::{AgentId, RunId, Slot};
@@ -12,6 +12,7 @@ use evidenced_seal::statement::{RunStatement, Statement};
 use crate::bundle::{Bundle, BundleWriter, Renewals, Sealing};
 use crate::cache::{Cache, run_of};
 use crate::journal::Journal;
+use crate::parcel::Parcel;
 use crate::places::place;
 use crate::room::Meter;
 use crate::{Overlay, Remote, Room, SpoolError, disk};
@@ -35,12 +36,21 @@ pub(crate) struct Shared {
     /// The end of the log as it was last seen.
     pub(crate) tail: Mutex<Option<Tail>>,
     order: Mutex<Order>,
+    /// Tells parcels apart that are being written.
+    written: AtomicU64,
+}
+
+impl Shared {
+    /// A number that nobody else was given since the spool was opened.
+    pub(crate) fn number(&self) -> u64 {
+        self.written.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 /// What waits, in one order.
 pub(crate) struct Order {
     pub(crate) journal: Journal,
-    next: u64,
+    pub(crate) next: u64,
 }
 
 /// The run that a new one builds on.
@@ -64,7 +74,7 @@ impl Spool {
             }
         }
         disk::remove(&root.join("new")).map_err(&failed)?;
-        for folder in ["bundles", "cache/objects"] {
+        for folder in ["bundles", "parcels", "cache/objects"] {
             std::fs::create_dir_all(root.join(folder)).map_err(&failed)?;
         }
         disk::sync_folder(root).map_err(&failed)?;
@@ -72,9 +82,14 @@ impl Spool {
         for error in damaged {
             tracing::error!(%error, "a sealed run in the spool cannot be read; it is left where it is");
         }
+        let (parcels, damaged) = Parcel::all(&root.join("parcels"))?;
+        for error in damaged {
+            tracing::error!(%error, "something sealed in the spool cannot be read; it is left where it is");
+        }
         let journal = Journal::open(&root.join("journal"))?;
-        let last = bundles.iter().map(|bundle| bundle.seq).chain(journal.waiting().iter().map(|w| w.seq)).max();
-        let used = AtomicU64::new(disk::size(&root.join("bundles")));
+        let sealed = bundles.iter().map(|bundle| bundle.seq).chain(parcels.iter().map(|parcel| parcel.seq));
+        let last = sealed.chain(journal.waiting().iter().map(|waiting| waiting.seq)).max();
+        let used = AtomicU64::new(disk::size(&root.join("bundles")) + disk::size(&root.join("parcels")));
         let meter = Arc::new(Meter { folder: root.display().to_string(), limit, used });
         let spool = Self(Arc::new(Shared {
             root: root.to_owned(),
@@ -85,6 +100,7 @@ impl Spool {
             sending: Mutex::default(),
             tail: Mutex::default(),
             order: Mutex::new(Order { journal, next: last.unwrap_or(0) + 1 }),
+            written: AtomicU64::default(),
         }));
         spool.end_what_was_left(&bundles)?;
         Ok(spool)
@@ -100,9 +116,9 @@ impl Spool {
         self.0.meter.limit
     }
 
-    /// How many sealed runs and log entries wait.
+    /// How many sealed runs and log entries wait, those with objects of their own included.
     pub fn waiting(&self) -> Result<(usize, usize), SpoolError> {
-        Ok((self.bundles()?.len(), self.order().journal.len()))
+        Ok((self.bundles()?.len(), self.order().journal.len() + self.parcels()?.len()))
     }
 
     /// An error if there is no room for one more run: the spool is full, or its disk.

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use evidenced_model::{AgentId, Clock, FixedClock, RunId};
+use evidenced_seal::history::entries_from;
 use evidenced_seal::log::{Draft, EntryKind};
 use evidenced_seal::verify::{Options, verify};
 use evidenced_seal::write::sign_run;
@@ -103,6 +104,23 @@ impl Agent {
         Ok(())
     }
 
+    /// What somebody brings, sealed as the agent does it: a file, its record, and the entry about it.
+    fn attach(&self, number: u64) -> Result<(), SpoolError> {
+        let spool = self.spool()?;
+        let mut writer = spool.parcel()?;
+        let file = format!("minutes of meeting {number}\n").repeat(100);
+        let copied = writer.copy(&mut file.as_bytes())?;
+        let draft = support::record(&mut writer, &self.id, copied.digest, copied.bytes)?;
+        spool.enqueue_parcel(writer, draft)?;
+        self.push(&spool)
+    }
+
+    /// The objects that entries in parcels are about, of those that have their names.
+    fn parcels(&self) -> Vec<String> {
+        let listed = evidenced_spool::list_parcels(&self.folder.join("spool")).unwrap();
+        listed.into_iter().map(|parcel| parcel.object).collect()
+    }
+
     /// The envelopes of the bundles that have their names.
     fn sealed(&self) -> BTreeMap<String, Vec<u8>> {
         let Ok(bundles) = std::fs::read_dir(self.folder.join("spool/bundles")) else { return BTreeMap::new() };
@@ -144,6 +162,25 @@ impl Agent {
         let report = verify(&*archive, &options, &mut |_, _| {}).unwrap();
         assert_eq!(report.problems, [], "{what}");
         assert_eq!(self.sealed().len(), 0, "{what}: the spool is empty");
+        assert_eq!(self.parcels(), <Vec<String>>::new(), "{what}: the spool is empty");
+        assert_eq!(self.spool().unwrap().used(), 0, "{what}: nothing is taken");
+    }
+
+    /// What had its name in the spool is in the log once, with all its objects; what had none is nowhere.
+    fn attached(&self, waited: &[String], before: usize, what: &str) {
+        let archive = self.store.archive();
+        let keys = self.keys();
+        let entries = entries_from(&*archive, &self.id, Some(&keys), 0).unwrap().map(Result::unwrap);
+        let named: Vec<String> = entries
+            .filter(|logged| logged.entry.kind == EntryKind::Attachment)
+            .map(|logged| logged.subject.unwrap().name)
+            .collect();
+        for object in waited {
+            assert_eq!(named.iter().filter(|name| *name == object).count(), 1, "{what}: {named:?}");
+            assert!(archive.open(object).unwrap().is_some(), "{what}: {object}");
+        }
+        assert_eq!(named.len(), named.iter().collect::<BTreeSet<_>>().len(), "{what}: nothing is there twice");
+        assert!(named.len() >= before + waited.len() && named.len() <= before + 1, "{what}: {named:?}");
     }
 }
 
@@ -165,11 +202,25 @@ fn prepare(agent: &Agent, place: &str) {
     if place != "journal.create" {
         agent.run(1).unwrap();
     }
+    if is_of_parcels(place) {
+        agent.attach(1).unwrap();
+    }
 }
 
 /// What passes the place.
 fn pass(agent: &Agent, place: &str) -> Result<(), SpoolError> {
-    if place.contains("journal.grow") { agent.fill_journal() } else { agent.run(2) }
+    if place.contains("journal.grow") {
+        agent.fill_journal()
+    } else if is_of_parcels(place) {
+        agent.attach(2)
+    } else {
+        agent.run(2)
+    }
+}
+
+/// Whether only what is sealed beside runs passes the place.
+fn is_of_parcels(place: &str) -> bool {
+    place.starts_with("parcel.") || place.starts_with("push.parcel")
 }
 
 /// Not a test: what the processes do that end in the middle.
@@ -208,9 +259,12 @@ fn a_process_that_ends_anywhere_loses_nothing() {
             if !died {
                 break;
             }
-            let sealed = agent.sealed();
+            let (sealed, waited) = (agent.sealed(), agent.parcels());
             agent.run(3).unwrap();
             agent.arrived(&sealed, &format!("{place}, turn {turn}"));
+            if is_of_parcels(place) {
+                agent.attached(&waited, 1, &format!("{place}, turn {turn}"));
+            }
         }
     }
 }
@@ -225,10 +279,13 @@ fn a_disk_that_is_full_anywhere_loses_nothing() {
         fail::cfg(place, "return(full)").unwrap();
         // Whether the run gets through is not the question.
         let _ = pass(&agent, place);
-        let sealed = agent.sealed();
+        let (sealed, waited) = (agent.sealed(), agent.parcels());
         scenario.teardown();
         agent.run(3).unwrap();
         agent.arrived(&sealed, place);
+        if is_of_parcels(place) {
+            agent.attached(&waited, 1, place);
+        }
     }
 }
 
@@ -283,8 +340,9 @@ fn every_place_in_the_code_is_in_the_list() {
             found.extend(places.map(|(name, _)| name.to_owned()));
         }
     }
-    let torn = ["journal.enqueue.torn", "journal.keep.torn", "bundle.object.torn", "bundle.keep.torn"];
-    found.extend(torn.map(str::to_owned));
+    let torn = ["journal.enqueue", "journal.keep", "bundle.object", "bundle.keep"];
+    found.extend(torn.map(|name| format!("{name}.torn")));
+    found.extend(["parcel.object", "parcel.copy", "parcel.keep"].map(|name| format!("{name}.torn")));
     let listed: BTreeSet<String> = places().map(str::to_owned).collect();
     assert_eq!(found, listed);
 }

@@ -6,4 +6,5 @@ mod locks;
 mod log;
 mod model;
 mod outage;
+mod parcels;
 mod support;

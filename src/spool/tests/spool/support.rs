@@ -10,9 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use evidenced_model::manifest::LockMode;
 use evidenced_model::{
-    AgentId, Archive, ArchiveError, Clock, Digest, LogHead, Memory, Put, RunId, RunStatus, Sink as _, SinkError, Window,
+    AgentId, Archive, ArchiveError, AttachedTo, Attachment, Clock, Digest, LogHead, Memory, Put, RunId, RunStatus,
+    Sink as _, SinkError, Window,
 };
-use evidenced_seal::log::{EntryKind, LogStatement, entry_path};
+use evidenced_seal::log::{Draft, EntryKind, LogStatement, entry_path};
+use evidenced_seal::object::{Format, ObjectWriter, object_path};
+use evidenced_seal::statement::Subject;
 use evidenced_seal::write::sign_run;
 use evidenced_seal::{
     Document, Log, PemSigner, Previous, PublicKeys, RunHeader, RunWriter, SealError, Signer, UnsignedRun,
@@ -338,6 +341,43 @@ impl World {
     pub(crate) fn entry_path(&self, index: u64) -> String {
         entry_path(&self.agent, index)
     }
+}
+
+/// A file that somebody brings, and its record as an entry names it: path and bytes of both, the record last.
+pub(crate) fn attachment(agent: &AgentId, number: u64) -> (Draft, Vec<(String, Vec<u8>)>) {
+    let file = format!("minutes of meeting {number}\n").into_bytes();
+    let mut memory = Memory::default();
+    let sha256 = Digest::of(&file);
+    let draft = record(&mut memory, agent, sha256, file.len() as u64).unwrap();
+    let (path, stored) = memory.files().into_iter().next().unwrap();
+    (draft, vec![(object_path(&sha256, Format::Binary), file), (path, stored)])
+}
+
+/// Writes the record of an attached file, and gives the entry about it.
+pub(crate) fn record(
+    sink: &mut dyn evidenced_model::Sink,
+    agent: &AgentId,
+    sha256: Digest,
+    bytes: u64,
+) -> Result<Draft, SealError> {
+    let control = AttachedTo { catalog: "iso27001-2022".parse().unwrap(), control: "A.6.3".parse().unwrap() };
+    let record = Attachment {
+        agent: agent.clone(),
+        at: Timestamp::from_second(1_767_225_600).unwrap(),
+        by: "Jo Example".to_owned(),
+        bytes,
+        controls: vec![control],
+        file: "minutes.txt".to_owned(),
+        media_type: "text/plain".to_owned(),
+        note: None,
+        sha256,
+        title: "Minutes".to_owned(),
+        valid_from: None,
+        valid_until: None,
+    };
+    let stored = ObjectWriter::new(sink)?.document(&record)?;
+    let subject = Subject::new(object_path(&stored.digest, Format::Json), stored.digest);
+    Ok(Draft::new(EntryKind::Attachment, None).about(subject))
 }
 
 /// Writes a small company: what changes with `state`, and what never does.
