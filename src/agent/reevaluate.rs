@@ -10,7 +10,8 @@ use evidenced_seal::RunReader;
 use evidenced_seal::read::RunGroup;
 use evidenced_seal::verify::Problem;
 
-use crate::documents::standings;
+use crate::declared::applicability;
+use crate::documents::{Standings, standings};
 use crate::exit::{Ended, Exit};
 use crate::judging;
 use crate::opened::{Judged, failed};
@@ -35,6 +36,8 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
     let mut joins = judge.join_index();
     let hidden = Hidden::look(reader, &coverage, &mut joins)?;
     let joins = joins.seal(&coverage);
+    let waivers = by.isms.as_ref().map(|isms| isms.in_force(by.settings.now)).unwrap_or_default();
+    let marked = judging::By { judge: &judge, joins: &joins, waivers: &waivers };
     let mut again =
         Again { out: Rejudged::default(), reader, judge: &judge, hidden, judged: judging::Judged::default() };
     let mut places: BTreeMap<(String, String, String), Vec<Finding>> = BTreeMap::new();
@@ -49,7 +52,7 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
         let mut shown = BTreeSet::new();
         for resource in reader.resources(&group).map_err(failed)? {
             let resource = resource.map_err(failed)?;
-            judge.judge(&resource, &joins, members, &mut |finding| findings.push(finding));
+            marked.judge(&resource, members, &mut |finding| findings.push(finding));
             shown.insert(resource.id);
         }
         again.compare(&group, findings, Some(&shown))?;
@@ -58,7 +61,7 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
         let account = format!("{}:{}", key.0, key.1);
         let only = Coverage { accounts: BTreeMap::from([(key.clone(), covered.clone())]) };
         let members = populations.remove(&account).unwrap_or_else(|| judge.populations());
-        judge.finish(members, &only, &mut |finding| {
+        marked.finish(members, &only, &mut |finding| {
             let group = (account.clone(), finding.scope.region.to_string(), finding.kind.to_string());
             places.entry(group).or_default().push(finding);
         });
@@ -78,7 +81,8 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
         again.problem(reader.path(), what);
     }
     let stored = reader.controls().map_err(failed)?.controls;
-    let fresh = standings(&judge, &by.mapping, &again.judged, &coverage, by.threshold);
+    let basis = Standings { applicability: &applicability(by.isms.as_ref()), threshold: by.threshold };
+    let fresh = standings(&judge, &by.mapping, &again.judged, &coverage, &basis);
     for (old, new) in stored.iter().zip(&fresh).filter(|(old, new)| old != new) {
         let what = format!(
             "{} {} is stored as {} and follows as {} from its findings",

@@ -35,6 +35,7 @@ mod input;
 mod json;
 mod keep;
 pub mod period;
+mod soa;
 mod text;
 mod trust;
 mod unread;
@@ -55,4 +56,5 @@ pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
 pub use json::json;
+pub use soa::{ReadRow, SOA_COLUMNS, STATED, SoaRow, read_soa_csv, soa_csv};
 pub use text::{Style, summary, text};

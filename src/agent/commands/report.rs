@@ -115,7 +115,7 @@ pub(super) fn build(
     report.stamped(stamped);
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
-    texts::feed(&mut report, &judged.mapping, &judge);
+    texts::feed(&mut report, &judged.mapping, &judge, judged.isms.as_ref(), judged.settings.now);
     for account in reader.accounts().map_err(failed)? {
         report.coverage(&account.map_err(failed)?);
     }
