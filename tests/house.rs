@@ -16,6 +16,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("evidenced-model", &[]),
     ("evidenced-mappings", &[]),
     ("evidenced-check", &["evidenced-model"]),
+    ("evidenced-isms", &["evidenced-model"]),
     ("evidenced-map", &["evidenced-model"]),
     ("evidenced-seal", &["evidenced-model"]),
     ("evidenced-keys", &["evidenced-model", "evidenced-seal"]),
@@ -32,6 +33,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "evidenced-agent",
         &[
             "evidenced-check",
+            "evidenced-isms",
             "evidenced-keys",
             "evidenced-kit",
             "evidenced-map",
@@ -174,6 +176,7 @@ fn judging_mapping_and_sealing_know_no_cloud_and_no_runtime() {
     let tree = tree(&[
         "evidenced-model",
         "evidenced-check",
+        "evidenced-isms",
         "evidenced-map",
         "evidenced-seal",
         "evidenced-pack",
@@ -198,7 +201,7 @@ fn one_tls_stack_and_no_openssl() {
 
 #[test]
 fn what_is_hashed_or_printed_has_an_order() {
-    for stage in ["model", "seal", "check", "map", "pack", "report", "spool", "store"] {
+    for stage in ["model", "seal", "check", "isms", "map", "pack", "report", "spool", "store"] {
         for path in files(&["rs"]).iter().filter(|path| path.starts_with(root().join("src").join(stage))) {
             for (index, line) in fs::read_to_string(path).unwrap().lines().enumerate() {
                 // A private index is for looking things up; what a stage gives away is listed by somebody.

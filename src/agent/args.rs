@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Write an audit pack: the evidence of a period in one file that verifies by itself
     Export(Export),
+    /// The statement of applicability: as a table, and what differs in it
+    #[command(subcommand)]
+    Soa(Soa),
     /// List, show and test checks
     #[command(subcommand)]
     Checks(Checks),
@@ -370,6 +373,9 @@ pub(crate) enum Controls {
         /// The catalogue; iso27001-2013 shows where the old numbers went
         #[arg(long)]
         catalog: Option<String>,
+        /// The clauses of the standard's own body, instead of the controls
+        #[arg(long)]
+        clauses: bool,
     },
     /// One control, whole
     Show {
@@ -378,6 +384,39 @@ pub(crate) enum Controls {
         /// Its catalogue
         #[arg(long)]
         catalog: Option<String>,
+    },
+}
+
+/// `soa`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Soa {
+    /// Write a table (CSV) of every control: applicable or not, why, whose it is, what supports it
+    Export {
+        /// Only this catalogue [default: those of the config]
+        #[arg(long, value_name = "ID")]
+        catalog: Option<String>,
+        /// The clauses of the standard's own body too
+        #[arg(long)]
+        clauses: bool,
+        /// Write to this file instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// The store whose newest run says what supports a control [default: the configured one]
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
+    },
+    /// Print what differs between a table and isms.yaml, or between what two runs sealed
+    Diff {
+        /// A table (CSV); or, with a second name, the older run: an id, `latest~1`, a date
+        old: String,
+        /// The newer run
+        new: Option<String>,
+        /// The catalogue of a table without a column for it [default: the first of the config]
+        #[arg(long, value_name = "ID")]
+        catalog: Option<String>,
+        /// The store of the runs [default: the configured one]
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bytes::ByteSize;
+use crate::declared::IsmsFile;
 use crate::exit::{Ended, Exit};
 use crate::locate;
 use crate::scheduling::ScheduleConfig;
@@ -50,6 +51,8 @@ pub struct Config {
     pub frameworks: Vec<CatalogId>,
     /// Checks: directories of your own, parameters, and what is off.
     pub checks: ChecksConfig,
+    /// What you declare: applicability of controls, waivers, scopes, allow-lists, owners; relative to this file.
+    pub isms: Option<PathBuf>,
     /// How fast and how widely clouds are called.
     pub limits: LimitsConfig,
     /// `needed` reads what an enabled check asks for; `all` reads every field of every kind.
@@ -168,6 +171,8 @@ pub(crate) struct Loaded {
     pub(crate) path: Option<PathBuf>,
     /// Which accounts are this agent's, if it shares them with others. Its id says so too.
     pub(crate) shard: Option<Shard>,
+    /// What the organisation declares, if the config names a file.
+    pub(crate) isms: Option<IsmsFile>,
     text: String,
 }
 
@@ -189,12 +194,13 @@ impl Loaded {
             })?,
             None => String::new(),
         };
-        let mut loaded = Self { config: Config::default(), path: found, shard: None, text };
+        let mut loaded = Self { config: Config::default(), path: found, shard: None, isms: None, text };
         if !loaded.text.trim().is_empty() {
             loaded.config = serde_saphyr::from_str(&loaded.text).map_err(|error| loaded.syntax(&error))?;
         }
         loaded.override_from(environment)?;
         loaded.check(clouds)?;
+        loaded.isms = IsmsFile::read(&loaded)?;
         loaded.sharded(Shard::from_environment(environment)?)
     }
 
@@ -215,13 +221,15 @@ impl Loaded {
     /// Whether another config says the same.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let said = |loaded: &Self| serde_json::to_value(&loaded.config).ok();
-        said(self) == said(other)
+        said(self) == said(other) && self.isms == other.isms
     }
 
     /// Whether it chooses checks, parameters or catalogues of its own, which could be wrong.
     pub(crate) fn chooses_rules(&self) -> bool {
         let said = |checks: &ChecksConfig| serde_json::to_value(checks).ok();
-        !self.config.frameworks.is_empty() || said(&self.config.checks) != said(&ChecksConfig::default())
+        !self.config.frameworks.is_empty()
+            || self.isms.is_some()
+            || said(&self.config.checks) != said(&ChecksConfig::default())
     }
 
     /// The schedules, or the one that stands for none.

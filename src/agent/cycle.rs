@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evidenced_check::{Judge, Library, Settings};
+use evidenced_check::{Judge, Library};
+use evidenced_isms::Isms;
 use evidenced_kit::redact::Redactor;
 use evidenced_kit::{Cloud, Limits, LimitsConfig, Listed, OpenContext, Opened, Principal, Stats};
 use evidenced_map::Mapping;
@@ -16,7 +17,7 @@ use evidenced_model::{
 use evidenced_report::{Header, Limits as ReportLimits, ReportBuilder, StatementRef};
 use evidenced_seal::object::Written;
 use evidenced_seal::write::sign_run;
-use evidenced_seal::{Document, RunHeader, RunWriter, SealError, UnsignedRun};
+use evidenced_seal::{Document, RunHeader, RunReader, RunWriter, SealError, UnsignedRun};
 use evidenced_spool::{Pushed, Sealing, SpoolError};
 use futures::FutureExt as _;
 use serde_json::Value;
@@ -25,9 +26,11 @@ use tracing::Instrument as _;
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
-use crate::documents::{calls, clock_check, exclusions, listed, mappings, named, owners, standings};
+use crate::declared::{Declared, applicability};
+use crate::declaring::{Undeclared, declare};
+use crate::documents::{Standings, calls, clock_check, exclusions, listed, mappings, named, owners, standings};
 use crate::exit::{Ended, Exit};
-use crate::judging::{JudgeError, Judged, judge};
+use crate::judging::{By, JudgeError, Judged, judge};
 use crate::keeper::{Keeper, Locked};
 use crate::plan::{Plan, Scoping};
 use crate::progress::Progress;
@@ -35,6 +38,7 @@ use crate::shard::Shard;
 use crate::state::State;
 use crate::stop::{Stop, Wish};
 use crate::tallies::Tallies;
+use crate::upgrade;
 
 /// Bytes that the spool may hold in memory.
 const SPOOL_MEMORY: usize = 12 << 20;
@@ -55,6 +59,8 @@ pub(crate) struct Cycle<'a> {
     pub(crate) library: &'a Arc<Library>,
     /// The mappings that the config asks for.
     pub(crate) mapping: &'a Mapping,
+    /// What the organisation declares.
+    pub(crate) declared: &'a Declared,
     /// What a person sees.
     pub(crate) progress: Arc<Progress>,
     /// What is asked for beyond the config.
@@ -96,9 +102,15 @@ pub(crate) struct Outcome {
 impl Cycle<'_> {
     /// Runs one cycle.
     pub(crate) async fn run(&self) -> Result<Outcome, Ended> {
+        // Nothing holds before it is logged: what was declared anew is written down before the run begins.
+        let declared = tokio::task::block_in_place(|| self.declare());
         let start = self.clock.now();
         let run = new_run(&*self.clock);
-        let (judge, redactor, lock) = self.prepare().await.inspect_err(|error| {
+        let prepared = match declared {
+            Ok(isms) => self.prepare().await.map(|(judge, redactor, lock)| (judge, redactor, lock, isms)),
+            Err(error) => Err(error),
+        };
+        let (judge, redactor, lock, isms) = prepared.inspect_err(|error| {
             // A slot does not pass without a word, also where the store refuses or the disk fails before the run begins.
             if let Some(slot) = self.slot.clone() {
                 self.keeper.tell_skipped(run, Some(slot), &error.message);
@@ -106,7 +118,7 @@ impl Cycle<'_> {
         })?;
         // Nobody can run until he likes the result and drop the rest: the log knows of the run before any cloud does.
         let admitted = self.keeper.admit(run, self.slot.clone())?;
-        let going = self.go_on(run, start, &judge, self.mapping, redactor, lock);
+        let going = self.go_on(run, start, Ground { judge: &judge, isms, redactor, lock });
         let schedule = self.slot.as_ref().map(|slot| slot.schedule.as_str());
         let going = going.instrument(tracing::info_span!("run", %run, agent = %self.agent(), schedule));
         let going = AssertUnwindSafe(going).catch_unwind();
@@ -128,13 +140,7 @@ impl Cycle<'_> {
     }
 
     fn judge(&self, library: &Arc<Library>) -> Result<Judge, Ended> {
-        let checks = &self.loaded.config.checks;
-        let settings = Settings {
-            params: checks.params.clone(),
-            disabled: checks.disable.clone(),
-            only: None,
-            now: self.clock.now(),
-        };
+        let settings = self.declared.settings(self.loaded, self.clock.now());
         Judge::compile(library, settings).map_err(|error| self.loaded.wrong_checks(&error))
     }
 
@@ -142,15 +148,20 @@ impl Cycle<'_> {
         &self.loaded.config.agent.id
     }
 
-    async fn go_on(
-        &self,
-        run: RunId,
-        start: jiff::Timestamp,
-        judge: &Judge,
-        mapping: &Mapping,
-        redactor: Redactor,
-        lock: Locked,
-    ) -> Result<Outcome, Ended> {
+    /// What is declared, written down for the log; and the voice of waivers that end.
+    fn declare(&self) -> Result<Option<Isms>, Ended> {
+        let declared = declare(self.keeper, self.state, self.declared.isms.as_ref()).map_err(|error| match error {
+            Undeclared::Spool(error) => spooled(&error),
+            other => Ended::new(Exit::Spooled, other.to_string()),
+        })?;
+        for voice in declared.iter().flat_map(|isms| isms.voices(self.clock.now())) {
+            tracing::warn!("{voice}");
+        }
+        Ok(declared)
+    }
+
+    async fn go_on(&self, run: RunId, start: jiff::Timestamp, ground: Ground<'_>) -> Result<Outcome, Ended> {
+        let Ground { judge, isms, redactor, lock } = ground;
         let stats = Arc::new(Stats::default());
         let context = OpenContext {
             run,
@@ -198,7 +209,7 @@ impl Cycle<'_> {
         }
         let window = Window { start, end: self.clock.now() };
         self.progress.stage("judging and sealing");
-        let rest = Rest { run, window, judge, mapping, stats: &stats, listing, principals, excluded, lock };
+        let rest = Rest { run, window, judge, isms, stats: &stats, listing, principals, excluded, lock };
         tokio::task::block_in_place(|| tracing::info_span!("seal").in_scope(|| self.seal(rest, collected)))
     }
 
@@ -232,11 +243,16 @@ impl Cycle<'_> {
 
     /// Judges, maps, writes, signs, logs: no call to a cloud any more.
     fn seal(&self, rest: Rest<'_>, collected: Collected) -> Result<Outcome, Ended> {
-        let Rest { run, window, judge: checks, mapping, stats, listing, principals, excluded, lock } = rest;
+        let Rest { run, window, judge: checks, isms, stats, listing, principals, excluded, lock } = rest;
+        let (mapping, isms) = (self.mapping, isms.as_ref());
         let Collected { partitions, joins, mut coverage, redacted, room } = collected;
         let joins = joins.seal(&coverage);
         let overlay = self.keeper.overlay().map_err(|error| spooled(&error))?;
         let before = self.keeper.previous(&overlay).map_err(|error| spooled(&error))?;
+        let mappings = mappings(checks, mapping, self.loaded, isms);
+        if let Some(statement) = before.statement.clone() {
+            upgrade::tell(self.keeper, &RunReader::of(&overlay, statement), checks, &mappings);
+        }
         let mut bundle = self.keeper.bundle(run, &before, window).map_err(|error| spooled(&error))?;
         let mut writer = RunWriter::new(&mut bundle, before.objects).map_err(|error| sealed(&error))?;
         let began = Instant::now();
@@ -246,13 +262,13 @@ impl Cycle<'_> {
             report.finding(finding, None);
             tallies.finding(finding);
         };
+        let waivers = isms.map(|isms| isms.in_force(window.start)).unwrap_or_default();
+        let by = By { judge: checks, joins: &joins, waivers: &waivers };
         let judged =
-            judge(checks, &joins, &coverage, partitions, &mut writer, &self.stop, &mut observe).map_err(|error| {
-                match error {
-                    JudgeError::Seal(error) => sealed(&error),
-                    JudgeError::Stopped => interrupted(),
-                    JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
-                }
+            judge(&by, &coverage, partitions, &mut writer, &self.stop, &mut observe).map_err(|error| match error {
+                JudgeError::Seal(error) => sealed(&error),
+                JudgeError::Stopped => interrupted(),
+                JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
             })?;
         say_judged(&judged, writer.totals(), began.elapsed());
         drop(room);
@@ -267,7 +283,9 @@ impl Cycle<'_> {
             tallies.coverage(account);
         }
         let roots = writer.roots().map_err(|error| sealed(&error))?;
-        let controls = standings(checks, mapping, &judged, &coverage, self.loaded.config.checks.contradict_from.0);
+        let applicability = applicability(isms);
+        let basis = Standings { applicability: &applicability, threshold: self.loaded.config.checks.contradict_from.0 };
+        let controls = standings(checks, mapping, &judged, &coverage, &basis);
         tallies.end(&controls, stats);
         let totals = Totals { calls: stats.total(), ..writer.totals() };
         let manifest = Manifest {
@@ -286,7 +304,6 @@ impl Cycle<'_> {
                 RunStatus::Partial
             };
         let sealed_controls = Controls { controls: controls.clone(), findings: roots.findings.digest };
-        let mappings = mappings(checks, mapping, self.loaded);
         writer
             .document(Document::Manifest, &manifest)
             .and_then(|_| writer.document(Document::Calls, &calls(stats)))
@@ -305,7 +322,7 @@ impl Cycle<'_> {
         // From here on the run is sealed: whatever happens, it is sent some day. No error may follow.
         let pushed = self.keeper.push();
         let head = pushed.runs.iter().find(|(sent, _)| *sent == run).map(|(_, head)| *head);
-        crate::commands::feed_texts(&mut report, mapping, checks);
+        crate::commands::feed_texts(&mut report, mapping, checks, isms, window.start);
         report.controls(controls.iter().cloned());
         let ours_is_nothing = nothing_is_ours(&manifest);
         let header = Header {
@@ -383,11 +400,19 @@ impl Cycle<'_> {
     }
 }
 
+/// What a run stands on before it begins.
+struct Ground<'a> {
+    judge: &'a Judge,
+    isms: Option<Isms>,
+    redactor: Redactor,
+    lock: Locked,
+}
+
 struct Rest<'a> {
     run: RunId,
     window: Window,
     judge: &'a Judge,
-    mapping: &'a Mapping,
+    isms: Option<Isms>,
     stats: &'a Stats,
     listing: Vec<Listed>,
     principals: Vec<Principal>,

@@ -103,11 +103,11 @@ impl<'a> Daemon<'a> {
     pub(crate) async fn live(self, loaded: Loaded, state: &State) -> Result<Exit, Ended> {
         self.life.ends(loaded.config.agent.on_stop, loaded.config.agent.grace.0);
         self.life.hear();
-        if let Some(path) = loaded.path.clone() {
-            self.life.watch(path);
+        for path in loaded.path.iter().chain(loaded.isms.as_ref().map(|file| &file.path)) {
+            self.life.watch(path.clone());
         }
         self.beat();
-        let mut means = Means::open(loaded)?;
+        let mut means = Means::open(loaded, self.time.now())?;
         while let Next::Reload(other) = self.under(&means, state).await? {
             means = *other;
         }
@@ -204,8 +204,12 @@ impl<'a> Daemon<'a> {
         if loaded.is_like(current) {
             return Ok(None);
         }
+        let watched = current.isms.as_ref().map(|file| &file.path);
+        if let Some(file) = loaded.isms.as_ref().filter(|file| Some(&file.path) != watched) {
+            self.life.watch(file.path.clone());
+        }
         tracing::info!("another config is in force");
-        Means::open(loaded).map(Some)
+        Means::open(loaded, self.time.now()).map(Some)
     }
 
     /// Finds out, in the background, what is stored: by an earlier process, or by another agent of the same id.

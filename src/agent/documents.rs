@@ -1,6 +1,7 @@
 //! The documents of a run, from what the stages left: manifest parts, calls, mappings, standings.
 
 use evidenced_check::{Judge, Settings};
+use evidenced_isms::Isms;
 use evidenced_kit::{Listed, Principal, Stats};
 use evidenced_map::{Applicability, Basis, Mapping, Plan as MapPlan, PlannedCheck};
 use evidenced_model::manifest::{Calls, ClockCheck, ListedAccount, Listing};
@@ -10,13 +11,21 @@ use serde_json::{Value, json};
 use crate::config::Loaded;
 use crate::judging::Judged;
 
+/// What standings depend on beside findings.
+pub(crate) struct Standings<'a> {
+    /// The controls that are excluded.
+    pub(crate) applicability: &'a Applicability,
+    /// The least severity of a fail that contradicts.
+    pub(crate) threshold: Severity,
+}
+
 /// The standing of every control.
 pub(crate) fn standings(
     judge: &Judge,
     mapping: &Mapping,
     judged: &Judged,
     coverage: &Coverage,
-    threshold: Severity,
+    by: &Standings<'_>,
 ) -> Vec<ControlStanding> {
     let active = judge.checks().map(|(kind, check, _)| PlannedCheck {
         check: check.id.clone(),
@@ -38,8 +47,8 @@ pub(crate) fn standings(
         })
     });
     let plan = MapPlan::new(active.chain(waiting), coverage);
-    let applicability = Applicability::default();
-    mapping.standings(&Basis { plan: &plan, counts: &judged.counts, applicability: &applicability, threshold })
+    let Standings { applicability, threshold } = *by;
+    mapping.standings(&Basis { plan: &plan, counts: &judged.counts, applicability, threshold })
 }
 
 /// The cloud of a kind.
@@ -49,13 +58,18 @@ pub(crate) fn provider_of(name: &str) -> evidenced_model::Provider {
 }
 
 /// Everything needed to judge again, equal from run to run: `now` is the start of each run's own window.
-pub(crate) fn mappings(judge: &Judge, mapping: &Mapping, loaded: &Loaded) -> Value {
+/// A declaration stands in it only where there is one.
+pub(crate) fn mappings(judge: &Judge, mapping: &Mapping, loaded: &Loaded, isms: Option<&Isms>) -> Value {
     let settings = Settings { now: jiff::Timestamp::UNIX_EPOCH, ..judge.settings().clone() };
-    json!({
+    let mut document = json!({
         "checks": judge.library().to_json(&settings),
         "contradict_from": loaded.config.checks.contradict_from.0,
         "mapping": mapping.to_json(),
-    })
+    });
+    if let Some(isms) = isms {
+        document["isms"] = json!(isms);
+    }
+    document
 }
 
 /// Calls by operation.

@@ -1,15 +1,17 @@
 //! The judging stage: reads the spool back in order, judges each resource, hands both to the seal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use evidenced_check::judge::is_defect;
 use evidenced_check::{Joins, Judge, Populations};
+use evidenced_isms::InForce;
 use evidenced_map::Counts;
-use evidenced_model::{Account, Coverage, Finding, Provider, Resource, Severity, Verdict};
+use evidenced_model::{Account, Coverage, Field, Finding, KindId, Provider, Resource, Severity, Verdict};
 use evidenced_seal::RunWriter;
 use evidenced_seal::SealError;
 use evidenced_seal::partition::Partitions;
+use serde_json::Value;
 
 use crate::stop::Stop;
 
@@ -44,23 +46,65 @@ pub(crate) enum JudgeError {
     Stopped,
 }
 
+/// The field of resources that holds their tags, in every kind that has them.
+const TAGS: &str = "tags";
+
+/// What a run is judged by: checks, and the waivers in force, which mark fails and change no verdict.
+pub(crate) struct By<'a> {
+    /// The checks.
+    pub(crate) judge: &'a Judge,
+    /// The other sides of their joins.
+    pub(crate) joins: &'a Joins,
+    /// The waivers in force at the run's start.
+    pub(crate) waivers: &'a InForce<'a>,
+}
+
+impl By<'_> {
+    /// Judges one resource, see [`Judge::judge`].
+    pub(crate) fn judge(&self, resource: &Resource, populations: &mut Populations, sink: &mut dyn FnMut(Finding)) {
+        let tags = match resource.field(TAGS) {
+            Field::Read(Value::Object(tags)) => Some(tags),
+            _ => None,
+        };
+        self.judge.judge(resource, self.joins, populations, &mut |mut finding| {
+            self.waivers.mark(&mut finding, tags);
+            sink(finding);
+        });
+    }
+
+    /// Judges places, see [`Judge::finish`].
+    pub(crate) fn finish(&self, populations: Populations, coverage: &Coverage, sink: &mut dyn FnMut(Finding)) {
+        self.judge.finish(populations, coverage, &mut |mut finding| {
+            self.waivers.mark(&mut finding, None);
+            sink(finding);
+        });
+    }
+
+    /// The fields of a kind that are read.
+    fn reads(&self, kind: &KindId) -> BTreeSet<&str> {
+        let mut reads = self.judge.reads(kind);
+        if self.waivers.reads_tags() {
+            reads.insert(TAGS);
+        }
+        reads
+    }
+}
+
 /// Judges and writes every resource of every account, then the places.
 pub(crate) fn judge(
-    judge: &Judge,
-    joins: &Joins,
+    by: &By<'_>,
     coverage: &Coverage,
     mut partitions: Partitions,
     writer: &mut RunWriter<'_>,
     stop: &Stop,
     observer: &mut dyn FnMut(&Finding),
 ) -> Result<Judged, JudgeError> {
-    let mut stage =
-        Stage { judge, joins, coverage, writer, stop, observer, judged: Judged::default(), findings: Vec::new() };
+    let mut stage = Stage { by, coverage, writer, stop, observer, judged: Judged::default(), findings: Vec::new() };
     let mut accounts: Vec<(String, (Provider, Account))> =
         coverage.accounts.keys().map(|key| (format!("{}:{}", key.0, key.1), key.clone())).collect();
     accounts.sort();
     for (key, account) in accounts {
-        let mut populations = judge.populations();
+        let mut populations = by.judge.populations();
         while partitions.keys().next().is_some_and(|group| group.account == key) {
             stage.group(&mut partitions, &mut populations)?;
         }
@@ -70,8 +114,7 @@ pub(crate) fn judge(
 }
 
 struct Stage<'a, 'w> {
-    judge: &'a Judge,
-    joins: &'a Joins,
+    by: &'a By<'a>,
     coverage: &'a Coverage,
     writer: &'a mut RunWriter<'w>,
     stop: &'a Stop,
@@ -85,7 +128,7 @@ impl Stage<'_, '_> {
         let Some(mut group) = partitions.next_group()? else { return Ok(()) };
         let key = group.key().clone();
         self.writer.begin_group(&key.account, &key.region, &key.kind)?;
-        let wanted = key.kind.parse().map(|kind| self.judge.reads(&kind)).unwrap_or_default();
+        let wanted = key.kind.parse().map(|kind| self.by.reads(&kind)).unwrap_or_default();
         while let Some(record) = group.next()? {
             if self.stop.is_set() {
                 return Err(JudgeError::Stopped);
@@ -97,7 +140,7 @@ impl Stage<'_, '_> {
             let resource = Resource::from_line(record.line, &|name| wanted.contains(name))
                 .map_err(|error| JudgeError::Spool(error.to_string()))?;
             let findings = &mut self.findings;
-            self.judge.judge(&resource, self.joins, populations, &mut |finding| findings.push(finding));
+            self.by.judge(&resource, populations, &mut |finding| findings.push(finding));
             self.judged.judging += began.elapsed();
             self.write_findings()?;
         }
@@ -115,7 +158,7 @@ impl Stage<'_, '_> {
         let Some(covered) = self.coverage.accounts.get(account) else { return Ok(()) };
         let only = Coverage { accounts: BTreeMap::from([(account.clone(), covered.clone())]) };
         let mut groups: BTreeMap<(String, String), Vec<Finding>> = BTreeMap::new();
-        self.judge.finish(populations, &only, &mut |finding| {
+        self.by.finish(populations, &only, &mut |finding| {
             let group = (finding.scope.region.to_string(), finding.kind.to_string());
             groups.entry(group).or_default().push(finding);
         });

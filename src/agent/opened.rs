@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use evidenced_check::{Library, Settings};
+use evidenced_isms::Isms;
 use evidenced_map::Mapping;
 use evidenced_model::{AgentId, Archive, Severity};
 use evidenced_report::{Header, StatementRef};
@@ -52,6 +53,8 @@ pub(crate) struct Judged {
     pub(crate) settings: Settings,
     /// Catalogues, objectives and links.
     pub(crate) mapping: Mapping,
+    /// What the organisation declared, if it did.
+    pub(crate) isms: Option<Isms>,
     /// The least severity of a fail that contradicts.
     pub(crate) threshold: Severity,
 }
@@ -72,7 +75,9 @@ impl Judged {
         settings.now = reader.statement().predicate.window.start;
         let mapping = Mapping::from_json(document["mapping"].take()).map_err(|error| wrong(error.to_string()))?;
         let threshold = serde_json::from_value(document["contradict_from"].take()).map_err(|e| wrong(e.to_string()))?;
-        Ok(Self { library, settings, mapping, threshold })
+        let isms = document.get_mut("isms").map(|isms| serde_json::from_value(isms.take())).transpose();
+        let isms = isms.map_err(|error| wrong(format!("isms: {error}")))?;
+        Ok(Self { library, settings, mapping, isms, threshold })
     }
 }
 

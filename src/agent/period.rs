@@ -1,6 +1,7 @@
 //! A period, read from a store: every log of it, its runs in the order of time, and of each run what changed.
 
 mod counted;
+mod declared;
 mod feed;
 mod log;
 mod rules;
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{AgentId, Archive};
 use evidenced_report::period::{Period, PeriodBuilder, PeriodLimits};
+use evidenced_seal::object::ObjectReader;
 use evidenced_seal::select::agents;
 use jiff::Timestamp;
 
@@ -68,6 +70,7 @@ fn fold(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, Ended> {
     let mut builder = PeriodBuilder::new(asked.from, asked.to, archive.location(), asked.limits);
     for log in &logs {
         log.tell(&mut builder, asked);
+        declared::tell(ObjectReader::new(archive), log, asked, &mut builder)?;
     }
     let mut feeder = Feeder::new(archive, asked, logs)?;
     for missing in feeder.missing_shards() {

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidenced_check::{JoinIndex, Joins, Judge};
+use evidenced_check::{JoinIndex, Judge};
 use evidenced_model::{Coverage, Finding, KindId};
 use evidenced_seal::RunReader;
 use evidenced_seal::read::RunGroup;
 use evidenced_seal::verify::Problem;
 
-use crate::documents::standings;
+use crate::declared::applicability;
+use crate::documents::{Standings, standings};
 use crate::exit::{Ended, Exit};
 use crate::judging;
 use crate::opened::{Judged, failed};
@@ -35,11 +36,12 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
     let mut joins = judge.join_index();
     let hidden = Hidden::look(reader, &coverage, &mut joins)?;
     let joins = joins.seal(&coverage);
+    let waivers = by.isms.as_ref().map(|isms| isms.in_force(by.settings.now)).unwrap_or_default();
+    let marked = judging::By { judge: &judge, joins: &joins, waivers: &waivers };
     let mut again =
         Again { out: Rejudged::default(), reader, judge: &judge, hidden, judged: judging::Judged::default() };
-    let places = judge_again(reader, &judge, &coverage, &joins, &mut |group, findings, shown| {
-        again.compare(group, findings, shown)
-    })?;
+    let places =
+        judge_again(reader, &marked, &coverage, &mut |group, findings, shown| again.compare(group, findings, shown))?;
     if again.hidden.is_anything() {
         return Ok(again.out);
     }
@@ -48,7 +50,8 @@ pub(crate) fn reevaluate(reader: &RunReader<'_>) -> Result<Rejudged, Ended> {
         again.problem(reader.path(), what);
     }
     let stored = reader.controls().map_err(failed)?.controls;
-    let fresh = standings(&judge, &by.mapping, &again.judged, &coverage, by.threshold);
+    let basis = Standings { applicability: &applicability(by.isms.as_ref()), threshold: by.threshold };
+    let fresh = standings(&judge, &by.mapping, &again.judged, &coverage, &basis);
     for (old, new) in stored.iter().zip(&fresh).filter(|(old, new)| old != new) {
         let what = format!(
             "{} {} is stored as {} and follows as {} from its findings",
@@ -76,11 +79,11 @@ pub(crate) type Places = BTreeMap<(String, String, String), Vec<Finding>>;
 /// is stored.
 pub(crate) fn judge_again(
     reader: &RunReader<'_>,
-    judge: &Judge,
+    by: &judging::By<'_>,
     coverage: &Coverage,
-    joins: &Joins,
     compare: &mut Compare<'_>,
 ) -> Result<Places, Ended> {
+    let judge = by.judge;
     let mut populations: BTreeMap<String, evidenced_check::Populations> = BTreeMap::new();
     for group in reader.groups().map_err(failed)? {
         let group = group.map_err(failed)?;
@@ -92,7 +95,7 @@ pub(crate) fn judge_again(
         let mut shown = BTreeSet::new();
         for resource in reader.resources(&group).map_err(failed)? {
             let resource = resource.map_err(failed)?;
-            judge.judge(&resource, joins, members, &mut |finding| findings.push(finding));
+            by.judge(&resource, members, &mut |finding| findings.push(finding));
             shown.insert(resource.id);
         }
         compare(&group, findings, Some(&shown))?;
@@ -102,7 +105,7 @@ pub(crate) fn judge_again(
         let account = format!("{}:{}", key.0, key.1);
         let only = Coverage { accounts: BTreeMap::from([(key.clone(), covered.clone())]) };
         let members = populations.remove(&account).unwrap_or_else(|| judge.populations());
-        judge.finish(members, &only, &mut |finding| {
+        by.finish(members, &only, &mut |finding| {
             let group = (account.clone(), finding.scope.region.to_string(), finding.kind.to_string());
             places.entry(group).or_default().push(finding);
         });

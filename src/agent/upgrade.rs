@@ -5,20 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_check::{Judge, Settings};
 use evidenced_model::rejudgement::{CheckChange, Rejudged};
-use evidenced_model::{CheckId, Finding, Rejudgement, Scope, canon};
+use evidenced_model::{CheckId, Digest, Finding, Rejudgement, Scope, canon};
+use evidenced_seal::log::Draft;
 use evidenced_seal::object::{Format, MAX_CONTENT};
 use evidenced_seal::read::RunGroup;
-use evidenced_seal::statement::subject;
+use evidenced_seal::statement::{Subject, subject};
 use evidenced_seal::{Document, RunReader};
 use serde_json::Value;
 
+use crate::declaring::stored;
 use crate::exit::{Ended, Exit};
+use crate::judging;
+use crate::keeper::Keeper;
 use crate::opened::{Judged, failed};
 use crate::period::judged_by;
 use crate::reevaluate::{judge_again, observe};
 
 /// What the new rules make of the run before; `None` if they mean the same.
-pub(crate) fn rejudge(before: &RunReader<'_>, judge: &Judge, mappings: &Value) -> Result<Option<Rejudgement>, Ended> {
+fn rejudge(before: &RunReader<'_>, judge: &Judge, mappings: &Value) -> Result<Option<Rejudgement>, Ended> {
     let digest = before.subject(subject::MAPPINGS).map_err(failed)?;
     let content = before.objects().content(&digest, Format::Json, MAX_CONTENT, before.path()).map_err(failed)?;
     if content == canon::to_vec(mappings) {
@@ -58,9 +62,10 @@ pub(crate) fn rejudge(before: &RunReader<'_>, judge: &Judge, mappings: &Value) -
     observe(before, &mut joins)?;
     let joins = joins.seal(&coverage);
     let mut verdicts = Vec::new();
-    let left = judge_again(before, &now, &coverage, &joins, &mut |group, fresh, _| {
-        compare(before, group, fresh, &mut verdicts)
-    })?;
+    let waivers = evidenced_isms::InForce::default();
+    let by = judging::By { judge: &now, joins: &joins, waivers: &waivers };
+    let left =
+        judge_again(before, &by, &coverage, &mut |group, fresh, _| compare(before, group, fresh, &mut verdicts))?;
     verdicts.extend(left.into_values().flatten().filter_map(|finding| another(None, Some(finding))));
     Ok(Some(Rejudgement {
         agent: before.statement().predicate.agent.clone(),
@@ -72,8 +77,29 @@ pub(crate) fn rejudge(before: &RunReader<'_>, judge: &Judge, mappings: &Value) -
     }))
 }
 
+/// Writes down for the log that the run before is judged otherwise from here on, if it is. What fails is said, and keeps
+/// no run from being sealed.
+pub(crate) fn tell(keeper: &Keeper<'_>, before: &RunReader<'_>, judge: &Judge, mappings: &Value) {
+    let told = rejudge(before, judge, mappings).and_then(|document| {
+        let Some(document) = document else { return Ok(()) };
+        let reason = in_words(&document);
+        tracing::info!(reason, "checks have changed; the log will say so");
+        let (path, bytes) = stored(&document).map_err(failed)?;
+        let about = Subject::new(&path, Digest::of(&bytes));
+        let draft = Draft::semantics_changed(document.run, reason).about(about);
+        let kept = keeper.spool.enqueue_sealed(draft, &[(path, bytes)]);
+        kept.map_err(|error| Ended::new(Exit::Spooled, error.to_string()))
+    });
+    if let Err(error) = told {
+        tracing::error!(
+            error = error.message,
+            "the last run could not be judged again by the new checks; the log will not tell their changes from the cloud's"
+        );
+    }
+}
+
 /// What the log says of it.
-pub(crate) fn in_words(document: &Rejudgement) -> String {
+fn in_words(document: &Rejudgement) -> String {
     let checks = document.checks.iter().map(|change| {
         let what = match (change.before, change.after) {
             (Some(before), Some(after)) => format!("revision {before} to {after}"),

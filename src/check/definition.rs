@@ -297,6 +297,9 @@ pub struct ParamDecl {
     /// The value unless the config says otherwise; none for a declaration that only the customer can make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
+    /// The scope of the customer's declaration that sets it, e.g. `holds_logs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// What it is counted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,

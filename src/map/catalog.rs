@@ -17,12 +17,65 @@ pub struct Catalog {
     pub provisional: Option<String>,
     /// Its controls, in the order of the standard.
     pub controls: Vec<Control>,
+    /// The requirements on the management system itself, in the order of the standard. Nobody can exclude them, and no
+    /// check speaks to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clauses: Vec<Clause>,
 }
 
 impl Catalog {
     /// The control of a number.
     pub fn control(&self, id: &ControlId) -> Option<&Control> {
         self.controls.iter().find(|control| &control.id == id)
+    }
+
+    /// The clause of a number.
+    pub fn clause(&self, id: &ControlId) -> Option<&Clause> {
+        self.clauses.iter().find(|clause| &clause.id == id)
+    }
+}
+
+/// One requirement on the management system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clause {
+    /// Its number, e.g. `9.2`.
+    pub id: ControlId,
+    /// Our own short words for it.
+    pub label: String,
+    /// The kind of evidence that people bring.
+    pub manual: String,
+    /// What this program itself is evidence for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Duty>,
+}
+
+/// A part of the management system that the program's own work shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duty {
+    /// The statement of applicability, sealed with every run.
+    Applicability,
+    /// Runs by schedule, and slots that are accounted for.
+    Operation,
+    /// What was measured, how often, and over which part.
+    Monitoring,
+    /// Packs that an audit can check by itself.
+    Audit,
+    /// Waivers, and the time that fails took to be mended.
+    Improvement,
+}
+
+impl Duty {
+    /// In a few words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Applicability => "the statement of applicability that is sealed with every run",
+            Self::Operation => "runs by schedule, and a log that accounts for every slot",
+            Self::Monitoring => "what was read and judged, how often, and over which part",
+            Self::Audit => "audit packs that verify by themselves",
+            Self::Improvement => "waivers with their ends, and how long fails stood until they were mended",
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod plan;
 mod standing;
 
 pub use applicability::Applicability;
-pub use catalog::{Automatable, Catalog, Confidence, Control, Correspondence, Level};
+pub use catalog::{Automatable, Catalog, Clause, Confidence, Control, Correspondence, Duty, Level};
 pub use counts::{CheckCount, Counts};
 pub use crosswalk::{Crosswalk, Move, Relation};
 pub use error::{At, MapError};

@@ -3,7 +3,7 @@
 use evidenced_model::{CatalogId, ControlId, ObjectiveId, Strength};
 use serde::Serialize;
 
-use crate::{Automatable, Catalog, Confidence, Correspondence, Crosswalk, Link, Mapping, Relation};
+use crate::{Automatable, Catalog, Confidence, Correspondence, Crosswalk, Duty, Link, Mapping, Relation};
 
 /// A control, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +30,21 @@ pub struct ControlLine<'a> {
     /// Why its catalogue cannot be relied on yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisional: Option<&'a str>,
+}
+
+/// A clause, as listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClauseLine<'a> {
+    /// Its number.
+    pub id: &'a ControlId,
+    /// Its catalogue.
+    pub catalog: &'a CatalogId,
+    /// Our own short words for it.
+    pub label: &'a str,
+    /// The kind of evidence that people bring.
+    pub manual: &'a str,
+    /// What this program itself is evidence for.
+    pub agent: Option<Duty>,
 }
 
 /// A control of an old edition, as listed.
@@ -90,6 +105,17 @@ impl Mapping {
             corresponds: &control.corresponds,
             confidence: control.confidence.as_ref(),
             provisional: catalog.provisional.as_deref(),
+        })
+    }
+
+    /// The clauses of a catalogue, as listed.
+    pub fn clause_lines<'a>(&self, catalog: &'a Catalog) -> impl Iterator<Item = ClauseLine<'a>> {
+        catalog.clauses.iter().map(move |clause| ClauseLine {
+            id: &clause.id,
+            catalog: &catalog.id,
+            label: &clause.label,
+            manual: &clause.manual,
+            agent: clause.agent,
         })
     }
 

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 use crate::{
-    At, Automatable, Catalog, Confidence, Control, ControlLinks, Correspondence, Crosswalk, Link, MapError, Mapping,
+    At, Automatable, Catalog, Clause, Confidence, Control, ControlLinks, Correspondence, Crosswalk, Duty, Link,
+    MapError, Mapping,
 };
 
 /// A file: its path, for messages, and its text.
@@ -72,10 +73,10 @@ impl Mapping {
             return Err(MapError::Twice { at: at(path, &raw.catalog), what });
         }
         let mut seen = BTreeSet::new();
-        for control in &raw.controls {
-            if !seen.insert(&control.id.value) {
-                let what = format!("control {}", control.id.value);
-                return Err(MapError::Twice { at: at(path, &control.id), what });
+        let clauses = raw.clauses.iter().map(|clause| (&clause.id, "clause"));
+        for (id, what) in raw.controls.iter().map(|control| (&control.id, "control")).chain(clauses) {
+            if !seen.insert(&id.value) {
+                return Err(MapError::Twice { at: at(path, id), what: format!("{what} {}", id.value) });
             }
         }
         self.catalogs.push(Catalog {
@@ -83,6 +84,7 @@ impl Mapping {
             title: raw.title.clone(),
             provisional: raw.provisional.clone(),
             controls: raw.controls.iter().map(Control::from).collect(),
+            clauses: raw.clauses.iter().map(Clause::from).collect(),
         });
         Ok(())
     }
@@ -189,6 +191,25 @@ struct RawCatalog {
     #[serde(default)]
     provisional: Option<String>,
     controls: Vec<RawCatalogControl>,
+    #[serde(default)]
+    clauses: Vec<RawClause>,
+}
+
+/// A [`Clause`] that remembers its line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClause {
+    id: Spanned<ControlId>,
+    label: String,
+    manual: String,
+    #[serde(default)]
+    agent: Option<Duty>,
+}
+
+impl From<&RawClause> for Clause {
+    fn from(raw: &RawClause) -> Self {
+        Self { id: raw.id.value.clone(), label: raw.label.clone(), manual: raw.manual.clone(), agent: raw.agent }
+    }
 }
 
 /// A [`Control`] that remembers its line.

@@ -26,6 +26,7 @@ pub struct ReportBuilder {
     controls: Vec<ControlStanding>,
     objectives: BTreeMap<ObjectiveId, String>,
     checks: BTreeMap<CheckId, CheckReport>,
+    cautions: Vec<String>,
     waivers: BTreeMap<String, WaiverText>,
     accounts: Accounts,
     gaps: Gaps,
@@ -44,6 +45,7 @@ impl ReportBuilder {
             controls: Vec::new(),
             objectives: BTreeMap::new(),
             checks: BTreeMap::new(),
+            cautions: Vec::new(),
             waivers: BTreeMap::new(),
             accounts: Accounts::new(limits.accounts),
             gaps: Gaps::new(limits.places),
@@ -98,6 +100,12 @@ impl ReportBuilder {
     /// Takes in a waiver.
     pub fn waiver(&mut self, waiver: WaiverText) -> &mut Self {
         self.waivers.insert(waiver.id.clone(), waiver);
+        self
+    }
+
+    /// Takes in something that somebody has to see to: a sentence without a full stop.
+    pub fn caution(&mut self, what: impl Into<String>) -> &mut Self {
+        self.cautions.push(what.into());
         self
     }
 
@@ -165,6 +173,7 @@ impl ReportBuilder {
             unread: gaps.groups,
             permissions: gaps.permissions,
             coverage: self.accounts.finish(),
+            cautions: self.cautions,
             waivers: self.waivers.into_values().collect(),
             withheld: self.withheld,
             manifest,

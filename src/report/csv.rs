@@ -144,7 +144,7 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, ReportError> {
 }
 
 /// A cell's text, which no spreadsheet takes for a formula.
-fn cell(text: &str) -> Cow<'_, str> {
+pub(crate) fn cell(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['\t', '\r', '\n'])
         || text
             .trim_start_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}')

@@ -60,6 +60,9 @@ pub struct Report {
     pub permissions: Vec<MissingPermission>,
     /// How much of each account was read, sorted by cloud and account.
     pub coverage: Vec<AccountReport>,
+    /// What somebody has to see to, a sentence each, e.g. waivers that end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cautions: Vec<String>,
     /// Waivers, sorted by id.
     pub waivers: Vec<WaiverText>,
     /// What the run says of itself.

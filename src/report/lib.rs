@@ -38,6 +38,7 @@ mod ocsf;
 mod oscal;
 pub mod period;
 mod provenance;
+mod soa;
 mod text;
 mod trust;
 mod unread;
@@ -65,5 +66,6 @@ pub use provenance::{
     CheckQuery, Completeness, Effective, MadeBy, OperationQuery, Provenance, Query, Source, SourceAccount, UnreadCount,
     Verify,
 };
+pub use soa::{ReadRow, SOA_COLUMNS, STATED, SoaRow, read_soa_csv, soa_csv};
 pub use text::{Style, summary, text};
 pub use visible::{shell_word, visible};

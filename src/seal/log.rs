@@ -130,6 +130,11 @@ impl Draft {
         Self { run: Some(run), ..Self::new(EntryKind::Abandoned, Some(reason.into())) }
     }
 
+    /// This run, the last, is judged otherwise by other checks; the entry is about what came of it.
+    pub fn semantics_changed(run: RunId, reason: impl Into<String>) -> Self {
+        Self { run: Some(run), ..Self::new(EntryKind::SemanticsChanged, Some(reason.into())) }
+    }
+
     /// Another key signs from here on; its DER is stored as an object. See [`crate::rotation`].
     pub(crate) fn rotated(to: &PublicKey) -> Self {
         let subject = Subject::new(object_path(&to.id(), Format::Binary), to.id());

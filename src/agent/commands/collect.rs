@@ -15,6 +15,7 @@ use crate::catalogue;
 use crate::clock::SystemClock;
 use crate::config::Loaded;
 use crate::cycle::{Cycle, Outcome};
+use crate::declared::Declared;
 use crate::exit::{Ended, Exit};
 use crate::keeper::Keeper;
 use crate::lines::Lines;
@@ -30,6 +31,7 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     let loaded = context.load()?.sharded(options.shard)?;
     check_globs(context, &options.collectors)?;
     let (library, mapping) = (catalogue::library(&loaded)?, catalogue::chosen_mapping(&loaded)?);
+    let declared = Declared::check(&loaded, &library, SystemClock.now())?;
     let store = store(&loaded)?;
     let state = State::open(&loaded)?;
     let (signer, new) = sealing::signer(&loaded)?;
@@ -52,6 +54,7 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
             clock,
             loaded: &loaded,
             library: &library,
+            declared: &declared,
             mapping: &mapping,
             progress: Arc::clone(&progress),
             scoping: Scoping {

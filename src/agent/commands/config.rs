@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Context;
 use crate::args::ConfigCommand;
 use crate::config::Config;
+use crate::declared::Declared;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 use crate::{catalogue, sealing};
@@ -28,12 +29,8 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
             let loaded = context.load()?;
             catalogue::chosen_mapping(&loaded)?;
             let library = catalogue::library(&loaded)?;
-            let settings = evidenced_check::Settings {
-                params: loaded.config.checks.params.clone(),
-                disabled: loaded.config.checks.disable.clone(),
-                only: None,
-                now: jiff::Timestamp::UNIX_EPOCH,
-            };
+            let declared = Declared::check(&loaded, &library, context.time.now())?;
+            let settings = declared.settings(&loaded, jiff::Timestamp::UNIX_EPOCH);
             let judge =
                 evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
             // A key in a service is asked for by `doctor`; nothing is called here.
@@ -43,6 +40,9 @@ pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, En
             sealing::authorities(&loaded)?;
             let from = loaded.path.as_ref().map_or("built-in defaults".to_owned(), |path| path.display().to_string());
             lines.text(format!("{from}: fine"))?;
+            for line in declared.lines(&library, context.time.now()) {
+                lines.text(format!("  {line}"))?;
+            }
             for waiting in judge.undeclared() {
                 lines.text(format!("  {} waits for a declaration: {}", waiting.check, waiting.params.join(", ")))?;
             }

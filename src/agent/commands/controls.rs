@@ -13,18 +13,18 @@ use crate::lines::Lines;
 pub(crate) fn run(context: &Context, command: &Controls) -> Result<Exit, Ended> {
     let mapping = catalogue::mapping()?;
     match command {
-        Controls::List { catalog } => list(context, &mapping, catalog.as_deref()),
+        Controls::List { catalog, clauses } => list(context, &mapping, catalog.as_deref(), *clauses),
         Controls::Show { id, catalog } => show(context, &mapping, id, catalog.as_deref()),
     }
 }
 
-fn list(context: &Context, mapping: &Mapping, catalog: Option<&str>) -> Result<Exit, Ended> {
+fn list(context: &Context, mapping: &Mapping, catalog: Option<&str>, clauses: bool) -> Result<Exit, Ended> {
     let mut lines = Lines::new();
     let known = || {
         let catalogs = mapping.catalogs().iter().map(|catalog| catalog.id.to_string());
         catalogs.chain(mapping.crosswalks().iter().map(|crosswalk| crosswalk.from.to_string())).collect::<Vec<_>>()
     };
-    if let Some(crosswalk) = catalog.and_then(|id| mapping.crosswalk(id)) {
+    if let Some(crosswalk) = catalog.and_then(|id| mapping.crosswalk(id)).filter(|_| !clauses) {
         for line in crosswalk.control_lines() {
             print(context, &mut lines, &line)?;
         }
@@ -39,6 +39,12 @@ fn list(context: &Context, mapping: &Mapping, catalog: Option<&str>) -> Result<E
         mapping.catalogs().iter().filter(|catalog| wanted.contains(&catalog.id)).collect()
     };
     for catalog in catalogs {
+        if clauses {
+            for line in mapping.clause_lines(catalog) {
+                print(context, &mut lines, &line)?;
+            }
+            continue;
+        }
         for line in mapping.control_lines(catalog) {
             print(context, &mut lines, &line)?;
         }

@@ -16,6 +16,7 @@ use super::Context;
 use crate::args::Format;
 use crate::clock::{SystemClock, new_run};
 use crate::config::Loaded;
+use crate::declared::Declared;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 use crate::sealing;
@@ -75,6 +76,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Ended> {
     };
     let from = loaded.path.as_ref().map_or_else(|| "built-in defaults".to_owned(), |path| path.display().to_string());
     doctor.say(&Part::new("config", State::Ok, format!("{from} is understood"), ""), Exit::Usage)?;
+    doctor.declaration(&loaded)?;
     let runtime = super::collect::runtime()?;
     doctor.key(&loaded)?;
     runtime.block_on(async {
@@ -108,6 +110,26 @@ impl Doctor<'_> {
         // What providers and servers say is shown, not obeyed.
         let what = part.what.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"");
         self.lines.text(format!("{state:<8} {:<12} {what}{remedy}", part.name))
+    }
+
+    /// What is declared can be used, and which waivers end.
+    fn declaration(&mut self, loaded: &Loaded) -> Result<(), Ended> {
+        let Some(file) = &loaded.isms else {
+            let what = "nothing is declared: every control applies, and nothing is waived";
+            return self.say(&Part::new("isms", State::Ok, what, "see docs/isms.md"), Exit::Usage);
+        };
+        let now = self.context.time.now();
+        let library = crate::catalogue::library(loaded)?;
+        let part = match Declared::check(loaded, &library, now) {
+            Err(error) => Part::new("isms", State::Failed, error.message, "see `evidenced config check`"),
+            Ok(declared) => match declared.isms.map(|isms| isms.voices(now)).unwrap_or_default() {
+                voices if voices.is_empty() => {
+                    Part::new("isms", State::Ok, format!("{} is understood", file.path.display()), "")
+                }
+                voices => Part::new("isms", State::Warning, voices.join("; "), ""),
+            },
+        };
+        self.say(&part, Exit::Usage)
     }
 
     /// The key signs, and its signature verifies.

@@ -20,6 +20,7 @@ mod report;
 mod run;
 mod sample;
 mod shards;
+mod soa;
 mod spool;
 mod texts;
 mod timestamp;
@@ -158,6 +159,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Verify(options) => verify::run(context, &options),
         Command::Diff(options) => diff::run(context, &options),
         Command::Export(options) => export::run(context, &options),
+        Command::Soa(command) => soa::run(context, &command),
         Command::Checks(command) => checks::run(context, &command),
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),

@@ -65,7 +65,7 @@ fn begin(
     report.stamped(stamped);
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
-    texts::feed(&mut report, &judged.mapping, &judge);
+    texts::feed(&mut report, &judged.mapping, &judge, judged.isms.as_ref(), judged.settings.now);
     for account in reader.accounts().map_err(failed)? {
         report.coverage(&account.map_err(failed)?);
     }

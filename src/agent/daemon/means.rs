@@ -8,10 +8,12 @@ use evidenced_model::Clock;
 use evidenced_seal::{PublicKeys, Signer};
 use evidenced_store::Store;
 use evidenced_tell::Target;
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::commands::Context;
 use crate::config::{Loaded, environment};
+use crate::declared::Declared;
 use crate::exit::Ended;
 use crate::keeper::Keeper;
 use crate::shard::Shard;
@@ -35,20 +37,17 @@ pub(crate) struct Means {
 pub(crate) struct Rules {
     pub(crate) library: Arc<Library>,
     pub(crate) mapping: Mapping,
+    pub(crate) declared: Declared,
 }
 
 impl Rules {
     /// Those that a config asks for; an error if it asks for what there is not.
-    fn load(loaded: &Loaded) -> Result<Self, Ended> {
+    fn load(loaded: &Loaded, now: Timestamp) -> Result<Self, Ended> {
         let library = catalogue::library(loaded)?;
-        let settings = evidenced_check::Settings {
-            params: loaded.config.checks.params.clone(),
-            disabled: loaded.config.checks.disable.clone(),
-            only: None,
-            now: jiff::Timestamp::UNIX_EPOCH,
-        };
+        let declared = Declared::check(loaded, &library, now)?;
+        let settings = declared.settings(loaded, Timestamp::UNIX_EPOCH);
         evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
-        Ok(Self { library, mapping: catalogue::chosen_mapping(loaded)? })
+        Ok(Self { library, mapping: catalogue::chosen_mapping(loaded)?, declared })
     }
 }
 
@@ -60,11 +59,11 @@ impl Means {
     }
 
     /// Opens everything that a config names, and so finds out whether it can be used.
-    pub(crate) fn open(loaded: Loaded) -> Result<Self, Ended> {
+    pub(crate) fn open(loaded: Loaded, now: Timestamp) -> Result<Self, Ended> {
         let rules = OnceLock::new();
         if loaded.chooses_rules() {
             // What is built in needs no proof, and no memory before the first run.
-            drop(rules.set(Rules::load(&loaded)?));
+            drop(rules.set(Rules::load(&loaded, now)?));
         }
         let store = commands::collect::store(&loaded)?;
         let (signer, new) = sealing::signer(&loaded)?;
@@ -84,11 +83,11 @@ impl Means {
     }
 
     /// What is judged by.
-    pub(crate) fn rules(&self) -> Result<&Rules, Ended> {
+    pub(crate) fn rules(&self, now: Timestamp) -> Result<&Rules, Ended> {
         if let Some(rules) = self.rules.get() {
             return Ok(rules);
         }
-        let rules = Rules::load(&self.loaded)?;
+        let rules = Rules::load(&self.loaded, now)?;
         Ok(self.rules.get_or_init(|| rules))
     }
 

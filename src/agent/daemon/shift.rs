@@ -138,7 +138,7 @@ impl Shift<'_> {
         let daemon = self.daemon;
         let name = schedule.map(|schedule| schedule.name.clone());
         let stop = Arc::new(Stop::default());
-        let rules = match block_in_place(|| self.means.rules()) {
+        let rules = match block_in_place(|| self.means.rules(daemon.time.now())) {
             Ok(rules) => rules,
             Err(error) => {
                 if let Some(slot) = slot {
@@ -159,6 +159,7 @@ impl Shift<'_> {
             keeper: self.keeper,
             loaded: &self.means.loaded,
             library: &rules.library,
+            declared: &rules.declared,
             mapping: &rules.mapping,
             progress: Arc::new(Progress::new(true)),
             scoping: Scoping {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use evidenced_check::Judge;
+use evidenced_map::Duty;
 use evidenced_model::{CatalogId, CheckId, ControlId, Digest, Provider, Standing};
-use evidenced_report::period::{CatalogRule, CheckRule, ControlRule, Rules, StandingFact};
+use evidenced_report::period::{AgentPart, CatalogRule, CheckRule, ClauseRule, ControlRule, Rules, StandingFact};
 use evidenced_seal::statement::subject;
 use evidenced_seal::{Document, RunReader};
 use serde::Deserialize;
@@ -134,6 +135,7 @@ fn rules(
     for catalog in mapping.catalogs() {
         let known = offered.entry(catalog.id.to_string()).or_default();
         known.extend(catalog.controls.iter().map(|control| control.id.to_string()));
+        known.extend(catalog.clauses.iter().map(|clause| clause.id.to_string()));
     }
     let catalogs = mapping.catalogs().iter().map(|catalog| CatalogRule {
         id: catalog.id.clone(),
@@ -154,9 +156,14 @@ fn rules(
                     .collect(),
             })
             .collect(),
-        clauses: Vec::new(),
+        clauses: catalog
+            .clauses
+            .iter()
+            .filter(|clause| wanted(asked, catalog.id.as_str(), clause.id.as_str()))
+            .map(clause)
+            .collect(),
     });
-    let catalogs = catalogs.filter(|catalog: &CatalogRule| !catalog.controls.is_empty());
+    let catalogs = catalogs.filter(|catalog: &CatalogRule| !catalog.controls.is_empty() || !catalog.clauses.is_empty());
     Ok(Rules {
         checks,
         params,
@@ -164,6 +171,21 @@ fn rules(
         objectives: mapping.objectives().clone(),
         threshold: Some(judged.threshold),
     })
+}
+
+fn clause(clause: &evidenced_map::Clause) -> ClauseRule {
+    ClauseRule {
+        id: clause.id.clone(),
+        label: clause.label.clone(),
+        manual: clause.manual.clone(),
+        agent: clause.agent.map(|duty| match duty {
+            Duty::Applicability => AgentPart::Applicability,
+            Duty::Operation => AgentPart::Operation,
+            Duty::Monitoring => AgentPart::Monitoring,
+            Duty::Audit => AgentPart::Audit,
+            Duty::Improvement => AgentPart::Improvement,
+        }),
+    }
 }
 
 /// The checks that are on and the values that they compare with.

@@ -35,6 +35,23 @@ fn annex_a_has_its_four_themes_without_holes() {
 }
 
 #[test]
+fn the_clauses_stand_beside_the_controls_and_are_none_of_them() {
+    let mapping = mapping();
+    let catalog = mapping.catalog("iso27001-2022").unwrap();
+    let numbers: Vec<&str> = catalog.clauses.iter().map(|clause| clause.id.as_str()).collect();
+    let expected = "4.1 4.2 4.3 4.4 5.1 5.2 5.3 6.1.1 6.1.2 6.1.3 6.2 6.3 7.1 7.2 7.3 7.4 7.5 8.1 8.2 8.3 9.1 9.2 9.3 \
+                    10.1 10.2";
+    assert_eq!(numbers.join(" "), expected);
+    assert!(catalog.clauses.iter().all(|clause| catalog.control(&clause.id).is_none()));
+    let ours = catalog.clauses.iter().filter(|clause| clause.agent.is_some()).map(|clause| clause.id.as_str());
+    assert_eq!(ours.collect::<Vec<_>>(), ["6.1.3", "8.1", "9.1", "9.2", "10.2"]);
+    // What was sealed before there were clauses is written as it was.
+    let old = mapping.clone().only(&["iso27017-2015".parse().unwrap()]).unwrap();
+    assert!(!old.to_json().to_string().contains("clauses"));
+    assert_eq!(Mapping::from_json(mapping.to_json()).unwrap().catalogs(), mapping.catalogs());
+}
+
+#[test]
 fn every_objective_is_linked_from_every_catalogue() {
     let mapping = mapping();
     assert_eq!(mapping.objectives().len(), 55);

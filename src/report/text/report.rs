@@ -17,6 +17,7 @@ const PLACES: usize = 3;
 pub fn text(report: &Report, style: &Style) -> String {
     let mut page = Page::new(style);
     head(&mut page, report);
+    cautions(&mut page, report);
     assurance(&mut page, report);
     limits(&mut page, report);
     standings(&mut page, report);
@@ -35,6 +36,17 @@ pub fn text(report: &Report, style: &Style) -> String {
 /// A place in few words.
 pub(super) fn place(scope: &Scope) -> String {
     format!("{}:{} {}", scope.provider, scope.account, scope.region)
+}
+
+fn cautions(page: &mut Page, report: &Report) {
+    if report.cautions.is_empty() {
+        return;
+    }
+    page.heading("To be seen to");
+    for caution in &report.cautions {
+        let line = page.say().painted(Paint::Yellow, "- ").plain(caution);
+        page.put(2, 4, &line);
+    }
 }
 
 fn assurance(page: &mut Page, report: &Report) {
