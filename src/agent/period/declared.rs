@@ -51,7 +51,7 @@ pub(super) fn tell(
 
 fn attached(id: Digest, record: Attachment, asked: &Asked<'_>) -> AttachmentPeriod {
     let end = asked.to.min(asked.now);
-    let today = end.to_zoned(TimeZone::UTC).date();
+    let today = TimeZone::UTC.to_datetime(end).date();
     AttachmentPeriod {
         id,
         expired: record.is_over(today),
