@@ -56,3 +56,4 @@ pub use input::{
 };
 pub use json::json;
 pub use text::{Style, summary, text};
+pub use visible::visible;
