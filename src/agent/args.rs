@@ -86,6 +86,8 @@ pub(crate) enum Command {
     /// The statement of applicability: as a table, and what differs in it
     #[command(subcommand)]
     Soa(Soa),
+    /// Seal a document that somebody brings as evidence for controls, or list those that are sealed
+    Attach(Attach),
     /// List, show and test checks
     #[command(subcommand)]
     Checks(Checks),
@@ -344,6 +346,41 @@ pub(crate) struct Export {
     pub(crate) force: bool,
 }
 
+/// `attach`.
+#[derive(Debug, Args)]
+pub(crate) struct Attach {
+    /// The file
+    #[arg(required_unless_present = "list")]
+    pub(crate) file: Option<PathBuf>,
+    /// The controls it is evidence for, e.g. A.6.3; may be repeated or comma-separated
+    #[arg(long, value_name = "ID", value_delimiter = ',', required_unless_present = "list")]
+    pub(crate) control: Vec<String>,
+    /// The catalogue of the controls, e.g. iso27001-2022 [default: every enabled one that has them]
+    #[arg(long, value_name = "ID")]
+    pub(crate) catalog: Option<String>,
+    /// Who brings it
+    #[arg(long, value_name = "NAME", required_unless_present = "list")]
+    pub(crate) by: Option<String>,
+    /// The first day it counts for, e.g. 2026-01-31 [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) valid_from: Option<String>,
+    /// The last day it counts for [default: it does not run out]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) valid_until: Option<String>,
+    /// What it is called [default: the file's name]
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    /// A remark
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// List what is attached, and until when it counts; --control and --catalog choose from it
+    #[arg(long, conflicts_with_all = ["file", "by", "valid_from", "valid_until", "title", "note"])]
+    pub(crate) list: bool,
+    /// The store that is listed [default: the configured one]
+    #[arg(long, value_name = "URL", requires = "list")]
+    pub(crate) store: Option<String>,
+}
+
 /// `checks`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Checks {
@@ -447,7 +484,7 @@ pub(crate) enum Collectors {
 /// `spool`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SpoolCommand {
-    /// The sealed runs that wait, oldest first
+    /// What waits, sealed: runs, then what was sealed beside them; oldest first
     List,
     /// Send what waits; exit 4 if something still waits after that
     Push,

@@ -12,6 +12,7 @@
 //!
 //! Architecture invariant: a pack is made from an [`evidenced_model::Archive`] and knows neither clouds nor clocks.
 
+mod attached;
 mod error;
 mod instructions;
 mod mask;
@@ -22,6 +23,7 @@ mod rule;
 mod walk;
 mod zip;
 
+pub use attached::attachments;
 pub use error::PackError;
 pub use instructions::{Facts, instructions};
 pub use mask::MaskKey;

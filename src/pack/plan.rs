@@ -13,6 +13,7 @@ use evidenced_seal::{PublicKeys, SealError};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::attached;
 use crate::mask::MaskKey;
 use crate::redact::{Decision, Redactor, scope};
 use crate::rule::Rules;
@@ -76,6 +77,7 @@ impl<'a> Plan<'a> {
         let Request { archive, agents, keys, from, until, rules, mask } = request;
         let mut files = BTreeMap::new();
         let mut runs = Vec::new();
+        let mut attached = Vec::new();
         let mut heads = Vec::new();
         for agent in agents {
             let walked = walk(archive, &agent, keys)?;
@@ -85,12 +87,19 @@ impl<'a> Plan<'a> {
                     files.insert(object, Source::Same);
                 }
             }
+            attached.extend(walked.attached);
             heads.extend(walked.head.map(|head| Head { agent, head }));
             runs.extend(walked.runs.into_iter().filter(|run| within(run, from, until)));
         }
         if runs.is_empty() {
             let hint = "choose another --from and --to, or see `evidenced report` for what is there".to_owned();
             return Err(PackError::Empty { location: archive.location(), hint });
+        }
+        for (object, reason) in attached::decide(archive, &attached, &rules)? {
+            let shown = reason.is_none() && archive.open(&attached::path_of(&object))?.is_some();
+            if shown || reason.is_some() {
+                files.extend([file(&object.0, object.1, reason)]);
+            }
         }
         let keys_in = keys.iter().map(evidenced_seal::PublicKey::id).collect();
         let declaration = Declaration { format: FORMAT.to_owned(), from, heads, keys: keys_in, until, withheld: false };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use evidenced_model::{ObjectiveId, Scope};
+use evidenced_model::{Attachment, CatalogId, ControlId, ObjectiveId, Scope};
 use evidenced_seal::statement::subject;
 use evidenced_seal::withheld::Reason;
 
@@ -14,7 +14,7 @@ use crate::PackError;
 pub enum Rule {
     /// `account=ID`: everything of an account.
     Account(String),
-    /// `document=NAME`: a document of each run, or the coverage of each account.
+    /// `document=NAME`: a document of each run, the coverage of each account, or what people brought.
     Document(&'static str),
     /// `kind=GLOB`: resources of a kind, and findings about them or resting on them.
     Kind(String),
@@ -25,9 +25,19 @@ pub enum Rule {
     Tag(String, Option<String>),
 }
 
+/// What people brought, as a rule names it: records and files.
+pub(crate) const ATTACHMENTS: &str = "attachments";
+
 /// What can be withheld as a document. The manifest's and the trees' own digests stay.
-const DOCUMENTS: [&str; 6] =
-    [subject::CALLS, subject::CONFIG, subject::CONTROLS, subject::COVERAGE, subject::MANIFEST, subject::MAPPINGS];
+const DOCUMENTS: [&str; 7] = [
+    ATTACHMENTS,
+    subject::CALLS,
+    subject::CONFIG,
+    subject::CONTROLS,
+    subject::COVERAGE,
+    subject::MANIFEST,
+    subject::MAPPINGS,
+];
 
 impl FromStr for Rule {
     type Err = PackError;
@@ -59,6 +69,8 @@ impl FromStr for Rule {
 /// What a pack for some controls shows; everything else is withheld from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
+    /// The controls: what people brought for others is not shown.
+    pub controls: BTreeSet<(CatalogId, ControlId)>,
     /// The kinds that the controls' checks ask about, and those that these join.
     pub kinds: BTreeSet<String>,
     /// The objectives behind the controls.
@@ -86,6 +98,13 @@ impl Rules {
     pub(crate) fn document(&self, name: &str) -> Option<Reason> {
         let asked = |rule: &Rule| matches!(rule, Rule::Document(document) if *document == name);
         self.rules.iter().any(asked).then_some(Reason::Document)
+    }
+
+    /// Why something that somebody brought is withheld.
+    pub(crate) fn attachment(&self, record: &Attachment) -> Option<Reason> {
+        let kept = self.kept.as_ref()?;
+        let mut keys = record.controls.iter().map(|to| (to.catalog.clone(), to.control.clone()));
+        (!keys.any(|key| kept.controls.contains(&key))).then_some(Reason::Control)
     }
 
     /// Why everything of a kind in a place is withheld.

@@ -22,13 +22,16 @@ pub(crate) struct Walked {
     pub(crate) files: Vec<String>,
     pub(crate) head: Option<LogHead>,
     pub(crate) runs: Vec<Run>,
-    /// Objects that entries are about.
+    /// Objects that entries are about, records of attached files apart.
     pub(crate) objects: Vec<String>,
+    /// Records of attached files.
+    pub(crate) attached: Vec<Digest>,
 }
 
 /// Goes along the log of an agent. What no pinned key signed is junk, which a log may pass over.
 pub(crate) fn walk(archive: &dyn Archive, agent: &AgentId, keys: &PublicKeys) -> Result<Walked, PackError> {
-    let mut walked = Walked { files: Vec::new(), head: None, runs: Vec::new(), objects: Vec::new() };
+    let mut walked =
+        Walked { files: Vec::new(), head: None, runs: Vec::new(), objects: Vec::new(), attached: Vec::new() };
     for index in 0.. {
         let path = entry_path(agent, index);
         let bytes = match archive.read(&path, dsse::LIMIT) {
@@ -59,6 +62,7 @@ pub(crate) fn walk(archive: &dyn Archive, agent: &AgentId, keys: &PublicKeys) ->
                     slot: entry.slot.clone(),
                 },
             }),
+            (EntryKind::Attachment, _) => walked.attached.push(subject.sha256()),
             _ if subject.name.starts_with("v1/objects/") => walked.objects.push(subject.name.clone()),
             _ => {}
         }

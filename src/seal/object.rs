@@ -21,7 +21,7 @@ const PIECE: usize = 256 << 10;
 pub const MAX_CONTENT: u64 = 1 << 30;
 
 /// What an object holds; the end of its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// One JSON document: `.json.zst`.
     Json,

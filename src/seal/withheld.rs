@@ -108,6 +108,8 @@ pub enum Reason {
     Names,
     /// Its region.
     Region,
+    /// It is larger than what a pack takes: 256 MiB.
+    Size,
     /// One of its tags.
     Tag,
 }

@@ -63,6 +63,14 @@ pub struct Pushed {
     pub entries_left: usize,
 }
 
+impl Pushed {
+    /// What the store refuses, in words: the first of it.
+    pub fn refusal(&self) -> Option<String> {
+        let run = self.refused.first().map(|(run, why)| format!("{run} is refused: {why}"));
+        run.or_else(|| self.refused_sealed.first().map(|(subject, why)| format!("{} is refused: {why}", subject.name)))
+    }
+}
+
 /// The next thing to be sent.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Item {

@@ -126,9 +126,17 @@ impl Spool {
         if self.used() >= self.limit() {
             return Err(self.0.meter.full());
         }
+        self.check_room_for(0)
+    }
+
+    /// An error if so many bytes would not leave the room on the disk that a run needs, or go over the limit.
+    pub fn check_room_for(&self, bytes: u64) -> Result<(), SpoolError> {
+        if self.used().saturating_add(bytes) > self.limit() {
+            return Err(self.0.meter.full());
+        }
         let failed = SpoolError::io(&self.0.root);
         match disk::free(&self.0.root).map_err(&failed)? {
-            free if free < LEAST_FREE => Err(failed(std::io::ErrorKind::StorageFull.into())),
+            free if free < LEAST_FREE.saturating_add(bytes) => Err(failed(std::io::ErrorKind::StorageFull.into())),
             _ => Ok(()),
         }
     }

@@ -9,8 +9,8 @@ use std::time::Instant;
 use evidenced_model::coverage::{Cell, CellState};
 use evidenced_model::manifest::{Binary, ClockCheck, FORMAT};
 use evidenced_model::{
-    AccountCoverage, AgentId, Archive, Assurance, Calls, Controls, Digest, Finding, LockMode, Manifest, Put, RunId,
-    RunStatus, Scope, Severity, Shard, Sink, SinkError, Totals, Verdict, Window,
+    AccountCoverage, AgentId, Archive, Assurance, AttachedTo, Attachment, Calls, Controls, Digest, Finding, LockMode,
+    Manifest, Put, RunId, RunStatus, Scope, Severity, Shard, Sink, SinkError, Totals, Verdict, Window,
 };
 use evidenced_seal::log::{Draft, EntryKind};
 use evidenced_seal::object::{Format, ObjectWriter, Written, object_path};
@@ -60,7 +60,7 @@ pub(crate) fn make(arguments: &[String]) -> Result<()> {
     let agent: AgentId = "bench".parse()?;
     let mut log = Log::new(&store, agent.clone(), PublicKeys::from(signer.public_key()));
     if attachment != "0" {
-        let object = attach(&folder.join("evidence"), attachment.parse()?)?;
+        let object = attach(&folder.join("evidence"), &mut sink, &agent, attachment.parse()?)?;
         log.append(&mut sink, &signer, &Draft::new(EntryKind::Attachment, None).about(object), moment(0)?)?;
     }
     let mut first: Option<RunStatement> = None;
@@ -99,8 +99,8 @@ fn moment(number: u64) -> Result<Timestamp> {
     Ok(Timestamp::from_second(1_767_225_600 + 3600 * i64::try_from(number)?)?)
 }
 
-/// An object of so many bytes that no compression makes smaller.
-fn attach(store: &Path, bytes: u64) -> Result<Subject> {
+/// A file of so many bytes that no compression makes smaller, and its record.
+fn attach(store: &Path, sink: &mut Quick, agent: &AgentId, bytes: u64) -> Result<Subject> {
     let temporary = store.join("attachment");
     let mut file = fs::File::create(&temporary)?;
     let mut hasher = evidenced_model::digest::Hasher::new();
@@ -120,7 +120,22 @@ fn attach(store: &Path, bytes: u64) -> Result<Subject> {
     let place = store.join(&path);
     fs::create_dir_all(place.parent().unwrap_or(store))?;
     fs::rename(temporary, place)?;
-    Ok(Subject::new(path, digest))
+    let record = Attachment {
+        agent: agent.clone(),
+        at: moment(0)?,
+        by: "Jo Example".to_owned(),
+        bytes: bytes >> 20 << 20,
+        controls: vec![AttachedTo { catalog: "iso27001-2022".parse()?, control: "A.6.3".parse()? }],
+        file: "attachment.bin".to_owned(),
+        media_type: "application/octet-stream".to_owned(),
+        note: None,
+        sha256: digest,
+        title: "An attachment".to_owned(),
+        valid_from: None,
+        valid_until: None,
+    };
+    let stored = ObjectWriter::new(sink)?.document(&record)?;
+    Ok(Subject::new(object_path(&stored.digest, Format::Json), stored.digest))
 }
 
 /// Seals the company as `collect` would.

@@ -140,11 +140,13 @@ fn say_what_is_kept(outcome: &Outcome) -> bool {
     if kept {
         let pushed = &outcome.pushed;
         let why = pushed.stopped.as_ref().map(ToString::to_string);
-        let why = why.or_else(|| pushed.refused.first().map(|(run, why)| format!("{run} is refused: {why}")));
+        let why = why.or_else(|| pushed.refusal());
         let _ = writeln!(
             std::io::stderr(),
-            "evidenced: {} sealed runs are kept in the spool ({}); the next run sends them, or `evidenced spool push`",
+            "evidenced: {} sealed runs and {} log entries are kept in the spool ({}); the next run sends them, or \
+             `evidenced spool push`",
             pushed.runs_left,
+            pushed.entries_left,
             why.unwrap_or_default()
         );
     }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use evidenced_model::digest::Hasher;
-use evidenced_model::{AgentId, Archive, Digest, Manifest};
+use evidenced_model::{AgentId, Archive, Attachment, Digest, Manifest};
 use evidenced_pack::{Facts, Kept, MaskKey, PackError, Plan, Request, Rule, Rules, Run, instructions};
 use evidenced_report::{Stamped, assurance};
 use evidenced_seal::verify::{Options, VerifyReport, verify};
@@ -46,7 +46,8 @@ pub(crate) fn run(context: &Context, options: &Export) -> Result<Exit, Ended> {
         None
     } else {
         let runs = evidenced_pack::runs(&*archive, &agents, &keys, (from, until)).map_err(|error| broken(&error))?;
-        Some(kept(&*archive, &runs, &keys, options)?)
+        let brought = evidenced_pack::attachments(&*archive, &agents, &keys).map_err(|error| broken(&error))?;
+        Some(kept(&*archive, (&runs, &brought), &keys, options)?)
     };
     let mask = options.mask.then(|| {
         let mut random = [0; 32];
@@ -94,7 +95,12 @@ fn agents(archive: &dyn Archive, options: &Export, configured: &AgentId) -> Resu
 }
 
 /// What serves these controls, by the mappings that any of the runs was judged by.
-fn kept(archive: &dyn Archive, runs: &[Run], keys: &PublicKeys, options: &Export) -> Result<Kept, Ended> {
+fn kept(
+    archive: &dyn Archive,
+    (runs, brought): (&[Run], &[Attachment]),
+    keys: &PublicKeys,
+    options: &Export,
+) -> Result<Kept, Ended> {
     let mut kept = Kept::default();
     let mut seen = BTreeSet::new();
     let mut found = BTreeSet::new();
@@ -114,6 +120,7 @@ fn kept(archive: &dyn Archive, runs: &[Run], keys: &PublicKeys, options: &Export
             {
                 let links = judged.mapping.links(&catalog.id, &control.id);
                 found.extend((!links.is_empty()).then(|| control.id.to_string()));
+                kept.controls.insert((catalog.id.clone(), control.id.clone()));
                 kept.objectives.extend(links.iter().map(|link| link.objective.clone()));
             }
         }
@@ -122,6 +129,10 @@ fn kept(archive: &dyn Archive, runs: &[Run], keys: &PublicKeys, options: &Export
             kept.kinds.extend(check.with.values().map(|join| join.kind.to_string()));
         }
     }
+    // What people brought serves a control too.
+    let brought = brought.iter().flat_map(|attachment| &attachment.controls);
+    let serving = brought.filter(|to| kept.controls.contains(&(to.catalog.clone(), to.control.clone())));
+    found.extend(serving.map(|to| to.control.to_string()));
     match options.control.iter().find(|id| !found.contains(id.as_str())) {
         None => Ok(kept),
         Some(id) if runs.is_empty() => {
@@ -130,7 +141,7 @@ fn kept(archive: &dyn Archive, runs: &[Run], keys: &PublicKeys, options: &Export
         Some(id) => {
             let known: Vec<String> = known.into_iter().collect();
             let message = format!(
-                "no check serves a control {id:?} of {}; `evidenced controls show` tells what does",
+                "no check and no attachment serves a control {id:?} of {}; `evidenced controls show` tells what does",
                 options.catalog.clone().unwrap_or_else(|| known.join(", "))
             );
             Err(Ended::new(Exit::Usage, message))

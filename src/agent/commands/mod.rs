@@ -1,5 +1,7 @@
 //! The commands, one a file, and the door to them.
 
+mod attach;
+mod attached;
 mod checks;
 pub(crate) mod collect;
 mod collectors;
@@ -160,6 +162,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Diff(options) => diff::run(context, &options),
         Command::Export(options) => export::run(context, &options),
         Command::Soa(command) => soa::run(context, &command),
+        Command::Attach(options) => attach::run(context, &options),
         Command::Checks(command) => checks::run(context, &command),
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),

@@ -252,9 +252,9 @@ impl Shift<'_> {
         let daemon = self.daemon;
         let now = daemon.time.now();
         daemon.board.stored(&pushed.runs);
-        daemon.metrics.pushed(pushed.stopped.is_none() && pushed.refused.is_empty());
+        daemon.metrics.pushed(pushed.stopped.is_none() && pushed.refusal().is_none());
         let error = pushed.stopped.as_ref().map(ToString::to_string);
-        let error = error.or_else(|| pushed.refused.first().map(|(run, why)| format!("{run} is refused: {why}")));
+        let error = error.or_else(|| pushed.refusal());
         let status = SpoolStatus {
             bytes: self.keeper.spool.used(),
             limit_bytes: self.keeper.spool.limit(),

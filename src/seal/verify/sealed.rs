@@ -24,14 +24,16 @@ pub(super) fn check(
     match entry.kind {
         EntryKind::Attachment => attachment(checker, path, (entry, subject)),
         EntryKind::SemanticsChanged => {
-            let Some(judged) = document::<Rejudgement>(checker, path, subject, MAX_CONTENT)? else { return Ok(()) };
+            let Some(judged) = document::<Rejudgement>(checker, path, (entry.kind, subject), MAX_CONTENT)? else {
+                return Ok(());
+            };
             if judged.agent != entry.agent || Some(judged.run) != entry.run {
                 checker.problem(&subject.name, format!("it is about another run or agent than {path}"));
             }
             Ok(())
         }
         EntryKind::Waiver => {
-            document::<serde_json::Map<String, serde_json::Value>>(checker, path, subject, MAX_CONTENT)?;
+            document::<serde_json::Map<String, serde_json::Value>>(checker, path, (entry.kind, subject), MAX_CONTENT)?;
             Ok(())
         }
         _ => bytes(checker, path, &subject.name, subject.sha256(), None),
@@ -40,7 +42,7 @@ pub(super) fn check(
 
 /// A record of an attached file, and the file.
 fn attachment(checker: &mut Checker<'_>, path: &str, (entry, subject): (&LogEntry, &Subject)) -> Result<(), SealError> {
-    let Some(record) = document::<Attachment>(checker, path, subject, LARGEST)? else { return Ok(()) };
+    let Some(record) = document::<Attachment>(checker, path, (entry.kind, subject), LARGEST)? else { return Ok(()) };
     if let Some(fault) = record.fault() {
         checker.problem(&subject.name, fault);
     }
@@ -62,7 +64,7 @@ fn attachment(checker: &mut Checker<'_>, path: &str, (entry, subject): (&LogEntr
 fn document<T: DeserializeOwned + Serialize>(
     checker: &mut Checker<'_>,
     path: &str,
-    subject: &Subject,
+    (kind, subject): (EntryKind, &Subject),
     limit: u64,
 ) -> Result<Option<T>, SealError> {
     let digest = subject.sha256();
@@ -74,7 +76,7 @@ fn document<T: DeserializeOwned + Serialize>(
         Seen::Here(content) => content,
         Seen::Wrong => return Ok(None),
         Seen::Withheld => {
-            checker.withhold(&digest, "log", 1, 0);
+            checker.withhold(&digest, if kind == EntryKind::Attachment { "attachments" } else { "log" }, 1, 0);
             return Ok(None);
         }
     };

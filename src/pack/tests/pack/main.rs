@@ -2,6 +2,8 @@
 #![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the names of stored files are in lower case")]
 
 #[cfg(test)]
+mod attached;
+#[cfg(test)]
 mod by_hand;
 #[cfg(test)]
 mod hostile;

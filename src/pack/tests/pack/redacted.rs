@@ -114,6 +114,7 @@ fn a_pack_for_controls_shows_what_serves_them() {
     let world = world();
     let keys = world.keys();
     let kept = |kinds: &[&str], objectives: &[&str]| Kept {
+        controls: BTreeSet::new(),
         kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         objectives: objectives.iter().map(|id| id.parse().unwrap()).collect(),
     };

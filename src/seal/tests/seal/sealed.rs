@@ -1,15 +1,14 @@
 //! What is sealed beside runs, and what somebody could do to it.
 
 use evidenced_model::rejudgement::Rejudgement;
-use evidenced_model::{AttachedTo, Attachment, Digest, Sink as _, canon};
+use evidenced_model::{Attachment, Digest, canon};
 use evidenced_seal::log::{Draft, EntryKind};
-use evidenced_seal::object::{Format, ObjectWriter, object_path};
+use evidenced_seal::object::{Format, object_path};
 use evidenced_seal::statement::Subject;
-use serde::Serialize;
 use serde_json::json;
 
 use crate::forge::Forger;
-use crate::support::{World, company};
+use crate::support::{self, World, company};
 
 /// What somebody does, given the path of the record; says which file it was done to.
 type Way = (&'static str, fn(&mut Forger<'_>, &str) -> String);
@@ -18,28 +17,7 @@ type Way = (&'static str, fn(&mut Forger<'_>, &str) -> String);
 const FILE: &[u8] = b"minutes of the management review";
 
 fn attachment(world: &World) -> Attachment {
-    let control = AttachedTo { catalog: "iso27001-2022".parse().unwrap(), control: "A.6.3".parse().unwrap() };
-    Attachment {
-        agent: world.agent.clone(),
-        at: World::time(0),
-        by: "Jo Example".to_owned(),
-        bytes: FILE.len() as u64,
-        controls: vec![control],
-        file: "minutes.txt".to_owned(),
-        media_type: "text/plain".to_owned(),
-        note: Some("signed by all".to_owned()),
-        sha256: Digest::of(FILE),
-        title: "Minutes".to_owned(),
-        valid_from: None,
-        valid_until: None,
-    }
-}
-
-/// Stores a document, and gives what an entry about it names.
-fn stored(world: &World, document: &impl Serialize) -> Subject {
-    let mut sink = world.store.clone();
-    let stored = ObjectWriter::new(&mut sink).unwrap().document(document).unwrap();
-    Subject::new(object_path(&stored.digest, Format::Json), stored.digest)
+    support::attachment(&world.agent, FILE, "A.6.3")
 }
 
 fn file_path() -> String {
@@ -50,9 +28,8 @@ fn file_path() -> String {
 fn world() -> (World, Subject) {
     let mut world = World::new();
     world.run(&company());
-    world.store.clone().put(&file_path(), FILE).unwrap();
-    let subject = stored(&world, &attachment(&world));
-    world.append(&Draft::new(EntryKind::Attachment, None).about(subject.clone()));
+    let record = world.attach(FILE, "A.6.3");
+    let subject = world.document(&record);
     (world, subject)
 }
 
@@ -65,7 +42,7 @@ fn a_file_that_somebody_brought_verifies_with_its_record() {
     // The same file once more, for another control: its record is another, the file is read once.
     let mut again = attachment(&world);
     again.controls[0].control = "A.5.1".parse().unwrap();
-    world.append(&Draft::new(EntryKind::Attachment, None).about(stored(&world, &again)));
+    world.append(&Draft::new(EntryKind::Attachment, None).about(world.document(&again)));
     let report = world.verify();
     assert_eq!(report.problems, []);
     assert_eq!(report.objects, before.0 + 1);
@@ -119,7 +96,7 @@ fn problems(forger: &Forger<'_>) -> Vec<(String, String)> {
 /// An entry of this kind about this document, signed by the agent's own key; what is said of it.
 fn said_of(kind: EntryKind, document: &serde_json::Value) -> Vec<String> {
     let (world, _) = world();
-    let subject = stored(&world, document);
+    let subject = world.document(document);
     world.append(&Draft::new(kind, None).about(subject.clone()));
     let said = world.verify().problems.into_iter();
     said.filter(|problem| problem.file == subject.name).map(|problem| problem.what).collect()
@@ -158,7 +135,7 @@ fn what_the_key_signs_must_be_what_it_says() {
     assert!(said.iter().any(|said| said.contains("runs out before")), "{said:?}");
     // A file of another length, under the digest of the one that is there.
     let longer = Attachment { bytes: 7, ..attachment(&world) };
-    world.append(&Draft::new(EntryKind::Attachment, None).about(stored(&world, &longer)));
+    world.append(&Draft::new(EntryKind::Attachment, None).about(world.document(&longer)));
     let problems = world.verify().problems;
     assert!(problems.iter().any(|one| one.file == file_path() && one.what.contains("another number")), "{problems:?}");
 }
@@ -175,9 +152,9 @@ fn rules_that_changed_and_waivers_are_documents_of_their_kind() {
         rules: Digest::of(b"rules"),
         verdicts: Vec::new(),
     };
-    let about = stored(&world, &judged);
+    let about = world.document(&judged);
     world.append(&Draft::new(EntryKind::SemanticsChanged, None).about(about.clone()).of_run(run));
-    world.append(&Draft::new(EntryKind::Waiver, None).about(stored(&world, &json!({"waivers": []}))));
+    world.append(&Draft::new(EntryKind::Waiver, None).about(world.document(&json!({"waivers": []}))));
     assert_eq!(world.verify().problems, []);
 
     world.append(&Draft::new(EntryKind::SemanticsChanged, None).about(about.clone()).of_run(World::run_id(7)));

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use evidenced_model::coverage::{Cell, CellState};
 use evidenced_model::manifest::{Binary, ClockCheck, FORMAT, LockMode};
 use evidenced_model::{
-    Account, AccountCoverage, AgentId, Assurance, CallStats, Calls, Controls, Digest, Finding, KindId, Manifest,
-    Memory, Resource, RunId, RunStatus, Scope, Severity, Shard, Sink, Totals, Verdict, Window,
+    Account, AccountCoverage, AgentId, Assurance, AttachedTo, Attachment, CallStats, Calls, Controls, Digest, Finding,
+    KindId, Manifest, Memory, Resource, RunId, RunStatus, Scope, Severity, Shard, Sink, Totals, Verdict, Window,
 };
-use evidenced_seal::log::Draft;
+use evidenced_seal::log::{Draft, EntryKind};
+use evidenced_seal::object::{Format, ObjectWriter, object_path};
 use evidenced_seal::partition::{GroupKey, Partitioner};
+use evidenced_seal::statement::Subject;
 use evidenced_seal::verify::{Options, VerifyReport, verify};
 use evidenced_seal::{
     Document, Log, PemSigner, Previous, PublicKeys, RunHeader, RunReader, RunWriter, SealedRun, Signer as _, select_run,
@@ -72,6 +74,22 @@ impl World {
     pub(crate) fn seal(&self, population: &Population, bend: impl FnOnce(&mut Manifest)) -> SealedRun {
         let mut sink = self.store.clone();
         seal(self, &mut sink, population, bend)
+    }
+
+    /// Stores a file that somebody brings for a control with its record, and has the log name it.
+    pub(crate) fn attach(&self, file: &[u8], control: &str) -> Attachment {
+        let record = attachment(&self.agent, file, control);
+        let mut sink = self.store.clone();
+        sink.put(&object_path(&record.sha256, Format::Binary), file).unwrap();
+        self.append(&Draft::new(EntryKind::Attachment, None).about(self.document(&record)));
+        record
+    }
+
+    /// Stores a document, and gives what an entry about it names.
+    pub(crate) fn document(&self, document: &impl serde::Serialize) -> Subject {
+        let mut sink = self.store.clone();
+        let stored = ObjectWriter::new(&mut sink).unwrap().document(document).unwrap();
+        Subject::new(object_path(&stored.digest, Format::Json), stored.digest)
     }
 
     pub(crate) fn reader(&self, which: &str) -> RunReader<'_> {
@@ -237,6 +255,25 @@ fn manifest(agent: AgentId, run: RunId, window: Window, totals: Totals) -> Manif
         slot: None,
         totals,
         window,
+    }
+}
+
+/// The record of a file that somebody brings for a control.
+pub(crate) fn attachment(agent: &AgentId, file: &[u8], control: &str) -> Attachment {
+    let control = AttachedTo { catalog: "iso27001-2022".parse().unwrap(), control: control.parse().unwrap() };
+    Attachment {
+        agent: agent.clone(),
+        at: World::time(0),
+        by: "Jo Example".to_owned(),
+        bytes: file.len() as u64,
+        controls: vec![control],
+        file: "minutes.txt".to_owned(),
+        media_type: "text/plain".to_owned(),
+        note: Some("signed by all".to_owned()),
+        sha256: Digest::of(file),
+        title: "Minutes".to_owned(),
+        valid_from: None,
+        valid_until: None,
     }
 }
 
