@@ -53,7 +53,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model", "evidenced-seal", "evidenced-store"]),
     (
         "evidenced-fuzz",
-        &["evidenced-agent", "evidenced-aws", "evidenced-check", "evidenced-model", "evidenced-pack", "evidenced-seal"],
+        &[
+            "evidenced-agent",
+            "evidenced-aws",
+            "evidenced-check",
+            "evidenced-model",
+            "evidenced-pack",
+            "evidenced-report",
+            "evidenced-seal",
+        ],
     ),
     ("xtask", &[]),
 ];

@@ -129,3 +129,61 @@ fn numbers(mapping: &Mapping, clauses: bool) -> BTreeMap<CatalogId, BTreeSet<Con
 fn wrong(error: IsmsError) -> Ended {
     Ended::new(Exit::Usage, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../docs/isms.md");
+
+    fn check(text: &str, config: &str) -> Result<Declared, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let config_path = folder.path().join("evidenced.yaml");
+        std::fs::write(&config_path, format!("isms: isms.yaml\n{config}")).unwrap();
+        std::fs::write(folder.path().join("isms.yaml"), text).unwrap();
+        let loaded = Loaded::load(Some(&config_path), &[], &[]).map_err(|ended| ended.message)?;
+        let library = catalogue::library(&loaded).map_err(|ended| ended.message)?;
+        Declared::check(&loaded, &library, "2026-11-25T00:00:00Z".parse().unwrap()).map_err(|ended| ended.message)
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_right() {
+        let example = DOCS.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+        let declared = check(example, "").unwrap();
+        let isms = declared.isms.unwrap();
+        assert_eq!((isms.waivers().len(), isms.owners().len()), (1, 3));
+        assert_eq!(
+            declared.params.values["log_buckets"],
+            serde_json::json!(["example-logs", "holds=logs", "holds=trails"])
+        );
+        assert_eq!(applicability(Some(&isms)).excluded.len(), 1);
+        let corpus = include_str!("../../fuzz/corpus/isms/example.yaml");
+        assert_eq!(corpus, example, "the fuzzing corpus has another example");
+        for scope in ["holds_logs", "holds_records", "critical", "sensitive", "short_lived", "watched"] {
+            assert!(DOCS.contains(&format!("| `{scope}` |")), "{scope} is not documented");
+        }
+    }
+
+    #[test]
+    fn every_scope_of_the_parameters_is_documented() {
+        let loaded_params = evidenced_mappings::params().1;
+        let scopes = loaded_params.split("scope: ").skip(1).map(|rest| rest.split([',', ' ']).next().unwrap());
+        for scope in scopes {
+            assert!(DOCS.contains(&format!("| `{scope}` |")), "{scope} is not documented");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_is_set_twice_is_an_error() {
+        let error = check("scopes: { holds_logs: { names: [a] } }\n", "checks:\n  params:\n    log_buckets: [b]\n");
+        let error = error.unwrap_err();
+        assert!(error.contains("evidenced.yaml:4: checks.params.log_buckets") && error.contains("keep one"), "{error}");
+        assert!(error.contains("isms.yaml sets it too"), "{error}");
+        let unfed = check("scopes: { holds_logs: { names: [a], ous: [ou-x] }, mine: { names: [b] } }\n", "").unwrap();
+        assert!(!unfed.params.values.contains_key("log_buckets"));
+        let loaded = evidenced_mappings::params();
+        let library = Library::load(Vec::new(), (loaded.0.to_owned(), loaded.1.to_owned())).unwrap();
+        let lines = unfed.lines(&library, "2026-11-25T00:00:00Z".parse().unwrap());
+        assert!(lines[0].contains("cannot be decided") && lines[1].contains("mine"), "{lines:?}");
+    }
+}

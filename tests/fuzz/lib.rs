@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("config", config),
     ("credential_report", report),
     ("filter_pattern", filter_pattern),
+    ("isms", isms),
     ("pack", pack),
     ("policy", policy),
     ("stored", stored),
@@ -56,6 +57,15 @@ pub fn filter_pattern(data: &[u8]) {
     let pattern = String::from_utf8_lossy(data);
     let changes = json!({"eventName": "DeleteTrail", "userIdentity": {"type": "Root"}, "errorCode": null});
     assert_eq!(trail_filter_matches(&pattern, &changes), trail_filter_matches(&pattern, &changes));
+}
+
+/// What an organisation declares: understood or refused; and what was understood is understood again, all the same.
+pub fn isms(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(understood) = evidenced_agent::normalised_isms(text) {
+        assert!(serde_json::from_str::<Value>(&understood).is_ok(), "not even JSON");
+    }
+    let _ = evidenced_report::read_soa_csv(text);
 }
 
 /// A pack in one file: it is opened or refused, and every file in it has the length that the directory says.

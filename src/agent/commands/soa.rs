@@ -47,14 +47,16 @@ pub(crate) fn run(context: &Context, command: &Soa) -> Result<Exit, Ended> {
     }
 }
 
+/// The newest run, with how controls stood in it.
+type Newest = (RunId, BTreeMap<(CatalogId, ControlId), ControlStanding>);
+
 /// What is stated, and what stands behind it.
 struct Statement {
     isms: Isms,
     library: std::sync::Arc<Library>,
     mapping: Mapping,
     today: jiff::civil::Date,
-    /// The newest run, with how controls stood in it.
-    newest: Option<(RunId, BTreeMap<(CatalogId, ControlId), ControlStanding>)>,
+    newest: Option<Newest>,
 }
 
 impl Statement {
