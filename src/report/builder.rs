@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{
-    AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Severity, Verdict,
+    Account, AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Provider, Severity,
+    Verdict, VerdictCounts,
 };
 
 use crate::assurance::assurance;
 use crate::coverage::Accounts;
 use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, ObjectiveReport, Report};
 use crate::keep::shown;
+use crate::table::Table;
 use crate::unread::Gaps;
 use crate::visible::shell_word;
 use crate::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, WaiverText};
@@ -30,6 +32,9 @@ pub struct ReportBuilder {
     accounts: Accounts,
     gaps: Gaps,
     kept: usize,
+    table: Table,
+    /// Verdicts by account.
+    verdicts: BTreeMap<(Provider, Account), VerdictCounts>,
     stamped: Option<Stamped>,
     withheld: bool,
 }
@@ -48,6 +53,8 @@ impl ReportBuilder {
             accounts: Accounts::new(limits.accounts),
             gaps: Gaps::new(limits.places),
             kept: 0,
+            table: Table::new(limits.rows),
+            verdicts: BTreeMap::new(),
             stamped: None,
             withheld: false,
         }
@@ -119,6 +126,10 @@ impl ReportBuilder {
         let run = self.header.manifest.run;
         let check = entry(&mut self.checks, run, &finding.check, &finding.objective, finding.severity);
         check.counts.count(finding.verdict);
+        let scope = &finding.scope;
+        let account = (scope.provider.clone(), scope.account.clone());
+        self.verdicts.entry(account).or_default().count(finding.verdict);
+        self.table.add(finding, evidence, &self.limits);
         let limits = &self.limits;
         let (kept, most) = match finding.verdict {
             Verdict::Fail if finding.waiver.is_some() => (&mut check.waived, limits.per_check),
@@ -162,9 +173,10 @@ impl ReportBuilder {
             checks: self.checks.into_values().collect(),
             unread: gaps.groups,
             permissions: gaps.permissions,
-            coverage: self.accounts.finish(),
+            coverage: self.accounts.finish(&self.verdicts),
             waivers: self.waivers.into_values().collect(),
             withheld: self.withheld,
+            table: self.table,
             manifest,
         }
     }
@@ -188,7 +200,7 @@ fn entry<'a>(
             why: String::new(),
             fix: String::new(),
             undeclared: Vec::new(),
-            counts: evidenced_model::VerdictCounts::default(),
+            counts: VerdictCounts::default(),
             fails: Kept::default(),
             waived: Kept::default(),
             unknowns: Kept::default(),

@@ -14,7 +14,7 @@
 //! summary(&report, &style)      the few lines that `collect` ends with (feed it with Limits::summary())
 //! text(&report, &style)         for a terminal
 //! json(&report, &mut out)?      the document itself
-//! html(&report, &mut out)?      one file that needs nothing else
+//! html(&report, None, &mut out)? one file that needs nothing else
 //! ```
 //!
 //! Two forms do not need a [`Report`]: [`Collected`] is the object of `collect --format json`, and [`FindingsCsv`]
@@ -35,6 +35,7 @@ mod input;
 mod json;
 mod keep;
 pub mod period;
+mod table;
 mod text;
 mod trust;
 mod unread;
@@ -50,9 +51,14 @@ pub use document::{
     MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
 };
 pub use error::ReportError;
-pub use html::html;
+pub use html::{
+    Filter, FindingPage, FindingsPage, Live, LiveAge, LiveReason, LiveSchedule, Served, ServedPage, html, html_period,
+    serve,
+};
 pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
 pub use json::json;
+pub use table::Table;
 pub use text::{Style, summary, text};
+pub use words::STANDINGS;

@@ -100,7 +100,7 @@ pub(crate) fn style(context: &Context, to_terminal: bool) -> Style {
 fn render(context: &Context, report: &Document, out: &mut dyn Write, options: &Report) -> Result<(), Ended> {
     let rendered = match context.common.format {
         Format::Json => evidenced_report::json(report, out),
-        Format::Html => evidenced_report::html(report, out),
+        Format::Html => evidenced_report::html(report, None, out),
         Format::Text | Format::Csv => {
             let text = evidenced_report::text(report, &style(context, options.output.is_none()));
             out.write_all(text.as_bytes()).map_err(ReportError::from)

@@ -3,5 +3,7 @@
 mod bounds;
 mod golden_forms;
 mod hostile;
+mod pages;
+mod period;
 mod sample;
 mod structure;

@@ -1,13 +1,20 @@
 //! Checks and their findings, as the HTML template shows them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::document::{CheckReport, EvidenceRef, Kept, Shown, ShownFinding};
+use super::period::place;
+use crate::document::{CheckReport, EvidenceRef, Kept, Report, Shown, ShownFinding};
+use crate::table::because;
 use crate::words::{self, count, number};
+
+/// About so many findings are shown whole; the table has a row for each.
+const WHOLE: usize = 600;
 
 /// The most telling verdict that a check has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(in crate::html) enum Group {
     Fail,
     Unknown,
     Waived,
@@ -17,7 +24,7 @@ pub(super) enum Group {
 }
 
 #[derive(Serialize)]
-pub(super) struct CheckView<'a> {
+pub(in crate::html) struct CheckView<'a> {
     check: &'a CheckReport,
     state: &'static str,
     tally: String,
@@ -37,7 +44,7 @@ struct GroupView<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingView<'a> {
+pub(in crate::html) struct FindingView<'a> {
     resource: &'a str,
     kind: &'a str,
     place: String,
@@ -49,7 +56,7 @@ struct FindingView<'a> {
 }
 
 #[derive(Serialize)]
-struct ValueView<'a> {
+pub(in crate::html) struct ValueView<'a> {
     name: &'a str,
     value: String,
     /// Something of ours to say about the value, beside it.
@@ -57,7 +64,7 @@ struct ValueView<'a> {
 }
 
 impl Group {
-    pub(super) fn of(check: &CheckReport) -> Self {
+    pub(in crate::html) fn of(check: &CheckReport) -> Self {
         if check.fails.count > 0 {
             Self::Fail
         } else if check.unknowns.count > 0 {
@@ -73,7 +80,7 @@ impl Group {
         }
     }
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::html) fn as_str(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::Unknown => "unknown",
@@ -86,7 +93,7 @@ impl Group {
 }
 
 impl<'a> CheckView<'a> {
-    pub(super) fn new(check: &'a CheckReport) -> Self {
+    pub(in crate::html) fn new(check: &'a CheckReport, each: usize) -> Self {
         let groups = [
             ("fail", &check.fails, "fail", "fail"),
             ("unknown", &check.unknowns, "unknown", "unknown"),
@@ -101,41 +108,46 @@ impl<'a> CheckView<'a> {
             fails: number(check.fails.count),
             of: number(check.counts.total() - check.counts.not_applicable),
             groups: groups
-                .map(|(verdict, kept, one, many)| group(verdict, kept, &count(kept.count, one, many)))
+                .map(|(verdict, kept, one, many)| group(verdict, kept, &count(kept.count, one, many), each))
                 .collect(),
         }
     }
 }
 
-fn group<'a>(verdict: &'static str, kept: &'a Kept, heading: &str) -> GroupView<'a> {
-    let heading = if verdict == "pass" && kept.left_out > 0 && !kept.shown.is_empty() {
-        format!("{heading}; {}", count(kept.shown.len() as u64, "example", "examples"))
+fn group<'a>(verdict: &'static str, kept: &'a Kept, heading: &str, each: usize) -> GroupView<'a> {
+    let shown = &kept.shown[..kept.shown.len().min(each)];
+    let left_out = kept.count - shown.len() as u64;
+    let heading = if verdict == "pass" && left_out > 0 && !shown.is_empty() {
+        format!("{heading}; {}", count(shown.len() as u64, "example", "examples"))
     } else {
         heading.to_owned()
     };
     GroupView {
         verdict,
         heading,
-        left_out: (kept.left_out > 0).then(|| number(kept.left_out)),
+        left_out: (left_out > 0).then(|| number(left_out)),
         // A short list of fails is shown at once.
-        open: verdict == "fail" && kept.shown.len() <= 3,
-        findings: kept.shown.iter().map(finding).collect(),
+        open: verdict == "fail" && shown.len() <= 3,
+        findings: shown.iter().map(finding).collect(),
     }
 }
 
-fn finding(finding: &ShownFinding) -> FindingView<'_> {
-    let scope = &finding.scope;
-    let place = |scope: &evidenced_model::Scope| format!("{}:{} {}", scope.provider, scope.account, scope.region);
+pub(in crate::html) fn finding(finding: &ShownFinding) -> FindingView<'_> {
     FindingView {
         resource: &finding.resource,
         kind: finding.kind.as_str(),
-        place: place(scope),
+        place: place(&finding.scope),
         waiver: finding.waiver.as_ref().map(|waiver| waiver.id.as_str()),
-        values: finding.observed.iter().map(|(name, value)| shown(name, value)).collect(),
+        values: values(&finding.observed),
         because: finding.because.iter().map(because).collect(),
         rests_on: finding.rests_on.iter().map(|r| [r.id.clone(), r.kind.to_string(), place(&r.scope)]).collect(),
         evidence: finding.evidence.as_ref(),
     }
+}
+
+/// The values that decided, as a list of names and texts.
+pub(in crate::html) fn values(observed: &BTreeMap<String, Shown>) -> Vec<ValueView<'_>> {
+    observed.iter().map(|(name, value)| shown(name, value)).collect()
 }
 
 fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
@@ -152,11 +164,11 @@ fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
     }
 }
 
-fn because(because: &evidenced_model::Because) -> String {
-    let needs = match (&because.permission, &because.call) {
-        (Some(permission), _) => format!(" (needs {permission})"),
-        (None, Some(call)) => format!(" ({call})"),
-        (None, None) => String::new(),
+/// How many findings of each verdict a check shows whole, so that the page stays small however many checks there are.
+pub(in crate::html) fn each(report: &Report) -> usize {
+    let kept = |check: &CheckReport| {
+        [&check.fails, &check.unknowns, &check.waived, &check.passes].iter().filter(|kept| kept.count > 0).count()
     };
-    format!("{}: {}{needs}", because.field, words::cause(because.cause))
+    let groups: usize = report.checks.iter().map(kept).sum();
+    (WHOLE / groups.max(1)).clamp(1, 10)
 }
