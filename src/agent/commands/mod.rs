@@ -14,7 +14,7 @@ mod keygen;
 mod keys;
 mod objectives;
 mod pins;
-mod report;
+pub(crate) mod report;
 mod run;
 mod shards;
 mod spool;

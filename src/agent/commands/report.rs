@@ -42,21 +42,22 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let wanted = header.manifest.assurance.timestamped;
     let anchors = sealing::anchors(&loaded)?;
     let stamped = stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?;
-    let report = build(header, stamped, &reader, &judged, options.catalog.as_deref())?;
+    let report = build(header, stamped, &reader, &judged, options.catalog.as_deref(), Limits::default())?;
     render(context, &report, &mut out, options)?;
     finish(out, options)
 }
 
 /// The report of a run. Of a pack, of what it shows.
-pub(super) fn build(
+pub(crate) fn build(
     header: Header,
     stamped: Option<Stamped>,
     reader: &RunReader<'_>,
     judged: &Judged,
     catalog: Option<&str>,
+    limits: Limits,
 ) -> Result<Document, Ended> {
     let run = header.manifest.run;
-    let mut report = ReportBuilder::new(header, Limits::default());
+    let mut report = ReportBuilder::new(header, limits);
     report.stamped(stamped);
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;

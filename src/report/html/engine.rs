@@ -21,7 +21,7 @@ macro_rules! templates {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("templates/", $name)))),*] };
 }
 
-const TEMPLATES: [(&str, &str); 31] = templates![
+const TEMPLATES: [(&str, &str); 32] = templates![
     "agents.html",
     "checks.html",
     "control.html",
@@ -45,6 +45,7 @@ const TEMPLATES: [(&str, &str); 31] = templates![
     "served_finding.html",
     "served_findings.html",
     "served_overview.html",
+    "served_problem.html",
     "served_timeline.html",
     "served_trust.html",
     "table.html",

@@ -53,6 +53,8 @@ pub enum ServedPage<'a> {
     Coverage,
     /// Assurance, waivers, what people bring, and how to verify.
     Trust,
+    /// What was wrong with what was asked for: in a word, and in a sentence.
+    Problem(&'a str, &'a str),
 }
 
 /// A part of the findings.
@@ -175,6 +177,7 @@ pub fn serve(
         }
         ServedPage::Timeline => ("served_timeline.html", "timeline", "Over time".to_owned(), context! {}),
         ServedPage::Coverage => ("served_coverage.html", "coverage", "Coverage".to_owned(), context! {}),
+        ServedPage::Problem(what, detail) => ("served_problem.html", "", what.to_owned(), context! { what, detail }),
         ServedPage::Trust => ("served_trust.html", "trust", "Trust".to_owned(), context! {}),
     };
     let script = if matches!(page, ServedPage::Overview) { only(SCRIPT) } else { "'none'".to_owned() };
