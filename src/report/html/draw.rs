@@ -113,7 +113,7 @@ impl Axis {
             let anchor = if x < 4.0 { "start" } else { "middle" };
             // One at the very end would stick out.
             if x < 96.0 {
-                ticks.push(Tick { x, anchor, text: day(at) });
+                ticks.push(Tick { x, anchor, text: at.strftime("%-d %b").to_string() });
             }
             second += step;
         }

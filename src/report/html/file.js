@@ -192,7 +192,7 @@ function show() {
   made.tBodies[0].append(...rows.slice(first, first + PAGE).map(row));
   const frame = element("div", undefined, "scroll");
   frame.tabIndex = 0;
-  frame.setAttribute("role", "region");
+  frame.setAttribute("role", "group");
   frame.setAttribute("aria-label", "Findings");
   frame.append(made);
   byId("table").replaceChildren(...(rows.length ? [frame] : []));
@@ -252,7 +252,7 @@ async function begin() {
   choices("check", table.checks.map(([id, title]) => [id, title]).sort((a, b) => (a[1] < b[1] ? -1 : 1)));
   read();
   show();
-  document.documentElement.dataset.table = "ready";
+  performance.mark("table");
   let waiting = 0;
   const change = () => {
     clearTimeout(waiting);
