@@ -13,7 +13,6 @@ use super::view::findings::{FindingView, finding};
 use super::view::place;
 use crate::keep::shown;
 use crate::period::Period;
-use crate::visible::{is_object_path, quoted_json};
 use crate::words;
 use crate::{Evidence, Limits, Report, ReportError};
 
@@ -139,7 +138,7 @@ struct ProofView<'a> {
     line_cut: bool,
     line_sha256: String,
     object: &'a str,
-    show: Option<String>,
+    show: Option<&'a str>,
     resource_line: Option<&'a str>,
     resource_object: Option<&'a str>,
     since: Option<String>,
@@ -244,12 +243,8 @@ fn row<'a>(finding: &'a Finding, report: Option<&'a Report>) -> RowView<'a> {
 fn proof(page: &FindingPage, report: Option<&Report>, period: Option<&Period>) -> Value {
     let finding = &page.finding;
     let evidence = Evidence { object: &page.object, resource_object: page.resource_object.as_deref() };
-    let shown =
-        shown(finding, Some(evidence), &Limits { finding_bytes: 32 << 10, value_bytes: 8 << 10, ..Limits::default() });
-    let show = is_object_path(&page.object).then(|| {
-        let (check, resource) = (quoted_json(finding.check.as_str()), quoted_json(&finding.resource));
-        format!("zstd -dc {} | jq -c 'select(.check == {check} and .resource == {resource})'", page.object)
-    });
+    let limits = Limits { finding_bytes: 32 << 10, value_bytes: 8 << 10, ..Limits::default() };
+    let shown = shown(finding, Some(evidence), &limits);
     let known = super::view::Known {
         check: finding.check.as_str(),
         resource: &finding.resource,
@@ -257,25 +252,30 @@ fn proof(page: &FindingPage, report: Option<&Report>, period: Option<&Period>) -
         region: finding.scope.region.as_str(),
     };
     let fail = period.map(super::view::known).and_then(|known_fails| known_fails.get(&known).copied());
-    let cut = |line: &'_ str| -> usize { line.floor_char_boundary(LINE) };
     let view = ProofView {
         finding: self::finding(&shown),
         row: row(finding, report),
         objective: finding.objective.as_str(),
         revision: finding.revision,
         check_sha256: finding.check_sha256.to_string(),
-        line: &page.line[..cut(&page.line)],
+        line: cut(&page.line),
         line_cut: page.line.len() > LINE,
         line_sha256: Digest::of(page.line.as_bytes()).to_string(),
         object: &page.object,
-        show,
-        resource_line: page.resource_line.as_deref().map(|line| &line[..cut(line)]),
+        show: shown.evidence.as_ref().and_then(|evidence| evidence.show.as_deref()),
+        resource_line: page.resource_line.as_deref().map(cut),
         resource_object: page.resource_object.as_deref(),
         since: fail
             .map(|fail| format!("{}{}", if fail.from_before { "before " } else { "" }, words::minute(fail.since))),
         owner: fail.and_then(|fail| fail.owner.as_deref()),
     };
     context! { proof => Value::from(Serde(view)), shown_run => page.run.to_string(), place => place(&finding.scope) }
+}
+
+/// What a page shows of a stored line. Its end is not shown; it is part of what is hashed.
+fn cut(line: &str) -> &str {
+    let line = line.trim_end_matches('\n');
+    &line[..line.floor_char_boundary(LINE)]
 }
 
 impl Filter {

@@ -10,7 +10,7 @@ use super::period::SpanView;
 use crate::Automatable;
 use crate::document::{CatalogReport, ControlReport, Report};
 use crate::html::draw::Axis;
-use crate::period::{AttachmentPeriod, ControlPeriod, Period};
+use crate::period::{AttachmentPeriod, ControlPeriod, Period, Saw};
 use crate::words::{self, STANDINGS, applicable, count, number};
 
 /// What stands where nobody looked.
@@ -213,7 +213,15 @@ impl<'a> Parts<'a> {
     /// A control over the period, without a run.
     fn over_time(&self, catalog: &'a crate::period::CatalogPeriod, control: &'a ControlPeriod) -> ControlView<'a> {
         let axis = self.period.map(|(_, axis)| axis);
-        let last = |span: &crate::period::ControlSpan| said(span.spans.last().map(|span| span.standing));
+        let last = |span: &crate::period::ControlSpan| {
+            // Nobody looks at what has nothing automatic, or does not apply; that is no gap.
+            let without_looks = match span.saw {
+                Saw::Manual => Some(Standing::Manual),
+                Saw::Excluded => Some(Standing::Excluded),
+                _ => None,
+            };
+            said(span.spans.last().map(|span| span.standing).or(without_looks))
+        };
         let (standing, word, means) = last(&control.together);
         let counts = control.together.counts;
         let cloud = |(provider, span): (&'a Provider, &'a crate::period::ControlSpan)| {

@@ -9,8 +9,12 @@ use crate::document::{CheckReport, EvidenceRef, Kept, Report, Shown, ShownFindin
 use crate::table::because;
 use crate::words::{self, count, number};
 
-/// About so many findings are shown whole; the table has a row for each.
-const WHOLE: usize = 600;
+/// So many findings are shown whole at most; the table has a row for each.
+const WHOLE: usize = 1_000;
+/// So many bytes they may take, about.
+const ROOM: usize = 1_000_000;
+/// So many of each verdict and check.
+const MOST: usize = 10;
 
 /// The most telling verdict that a check has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,11 +168,29 @@ fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
     }
 }
 
-/// How many findings of each verdict a check shows whole, so that the page stays small however many checks there are.
+/// How many findings of each verdict a check shows whole, so that the page stays small however many checks there are, and
+/// whatever their findings hold.
 pub(in crate::html) fn each(report: &Report) -> usize {
-    let kept = |check: &CheckReport| {
-        [&check.fails, &check.unknowns, &check.waived, &check.passes].iter().filter(|kept| kept.count > 0).count()
+    let kept = |check: &'_ CheckReport| {
+        [&check.fails, &check.unknowns, &check.waived, &check.passes].map(|kept| kept.shown.len())
     };
-    let groups: usize = report.checks.iter().map(kept).sum();
-    (WHOLE / groups.max(1)).clamp(1, 10)
+    let fits = |each: usize| {
+        let all: usize = report.checks.iter().flat_map(kept).map(|many| many.min(each)).sum();
+        let groups =
+            report.checks.iter().flat_map(|check| [&check.fails, &check.unknowns, &check.waived, &check.passes]);
+        let bytes: usize = groups.flat_map(|kept| kept.shown.iter().take(each)).map(weight).sum();
+        all <= WHOLE && bytes <= ROOM
+    };
+    (1..=MOST).rev().find(|each| fits(*each)).unwrap_or(1)
+}
+
+/// About so many bytes a finding takes in the page.
+fn weight(finding: &ShownFinding) -> usize {
+    let value = |value: &Shown| match value {
+        Shown::Whole(value) => value.to_string().len(),
+        Shown::Cut { cut, .. } => cut.len(),
+    };
+    let values: usize = finding.observed.iter().map(|(name, shown)| 60 + name.len() + value(shown)).sum();
+    let because: usize = finding.because.iter().map(|because| 60 + because.field.len()).sum();
+    700 + 2 * finding.resource.len() + values + because + 200 * finding.rests_on.len()
 }
