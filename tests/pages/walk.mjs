@@ -3,7 +3,7 @@
 //
 //   node walk.mjs --playwright FOLDER --axe FOLDER --files FOLDER --url http://127.0.0.1:PORT --shots FOLDER
 //
-// `files` holds run.html, alone.html, period.html and many.html. Prints a line a check that failed, and counts.
+// `files` holds run.html, alone.html, period.html, hostile.html and many.html. Prints a line a check that failed, and counts.
 import { accessSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
@@ -207,6 +207,25 @@ await visit(file("many.html", sent), {}, async (page) => {
   const took = Date.now() - begin;
   console.log(`long page: a text is found among its rows in ${took} ms`);
   check("a text is found in under a second", took < SECOND, `${took} ms`);
+});
+
+// Names that mean harm, in what the script makes of them.
+await visit(file("hostile.html"), {}, async (page) => {
+  let asked = 0;
+  page.on("dialog", (dialog) => {
+    asked += 1;
+    dialog.dismiss();
+  });
+  await ready(page);
+  check("every name has its row", (await page.locator("#table tbody tr").count()) === 6);
+  for (const summary of await page.locator("#table details summary").all()) await summary.click();
+  check("no name is markup", (await page.locator("img, #table script").count()) === 0 && asked === 0);
+  const said = await page.locator("#table").innerText();
+  check("names are still to be read", said.includes("<img src=x onerror=alert(1)>") && said.includes("__proto__"));
+  check("what is hidden is seen", said.includes("\\u{202e}gpj.exe\\u{200b}\\u{a}\\u{0}") && !said.includes("\u202e"), said.slice(-900));
+  const commands = await page.locator("#table .proof pre").allInnerTexts();
+  const harmless = (command) => command.split("'").length === 3 && /^[ -~]*$/.test(command);
+  check("commands are one harmless command", commands.length === 6 && commands.every(harmless), commands.join("\n"));
 });
 
 // The long page.
