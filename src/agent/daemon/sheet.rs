@@ -77,7 +77,7 @@ pub(crate) fn finding(
             let finding: Finding = line.parse().map_err(away)?;
             if finding.check == key.check {
                 let resource = resource(reader, &group, &key.resource)?;
-                return Ok(Some(StoredFinding { run, object: line.file.clone(), line: text(line), resource }));
+                return Ok(Some(StoredFinding { run, object: line.file.clone(), line: text(&line), resource }));
             }
         }
     }
@@ -89,13 +89,13 @@ fn resource(reader: &RunReader<'_>, group: &RunGroup, id: &str) -> Result<Option
         let line = line.map_err(away)?;
         if line.id == id {
             let object = line.file.clone();
-            return Ok(Some((text(line), object)));
+            return Ok(Some((text(&line), object)));
         }
     }
     Ok(None)
 }
 
-fn text(line: Line) -> String {
+fn text(line: &Line) -> String {
     String::from_utf8_lossy(&line.bytes).into_owned()
 }
 
