@@ -25,7 +25,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("evidenced-pack", &["evidenced-model", "evidenced-seal"]),
     ("evidenced-report", &["evidenced-model"]),
     ("evidenced-schedule", &["evidenced-model"]),
-    ("evidenced-serve", &["evidenced-model"]),
+    ("evidenced-serve", &["evidenced-model", "evidenced-report"]),
     ("evidenced-tell", &["evidenced-model"]),
     ("evidenced-kit", &["evidenced-model"]),
     ("evidenced-aws", &["evidenced-kit", "evidenced-model"]),

@@ -204,6 +204,9 @@ pub(crate) struct Report {
     /// Only this catalogue
     #[arg(long, value_name = "ID")]
     pub(crate) catalog: Option<String>,
+    /// On the page of a run, since when things fail: so many days before it are read [default: 30; 0 in a cloud's store]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=3660))]
+    pub(crate) trend: Option<u32>,
     /// What the rows of `--format csv` are [default: findings]
     #[arg(long, value_enum)]
     pub(crate) table: Option<TableName>,

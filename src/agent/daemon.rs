@@ -12,6 +12,7 @@ mod life;
 mod look_back;
 pub(crate) mod means;
 mod rounds;
+mod sheet;
 mod shift;
 mod systemd;
 
@@ -32,6 +33,7 @@ use self::ledgers::Ledgers;
 use self::life::{Life, Order};
 use self::means::Means;
 use self::rounds::Rounds;
+use self::sheet::Sheet;
 use self::shift::{Next, Shift};
 use crate::args;
 use crate::clock::Time;
@@ -82,6 +84,7 @@ impl<'a> Daemon<'a> {
             metrics: Arc::clone(&metrics),
             source: Arc::clone(&source),
             time: Arc::clone(&time),
+            sheet: Sheet::default(),
         };
         let config = ServeConfig {
             token: token(loaded)?,

@@ -21,6 +21,9 @@ pub(crate) use self::rules::judged_by;
 use crate::exit::{Ended, Exit};
 use crate::opened::failed;
 
+/// With so many bytes of chunks, as they are stored, each object of most accounts is read once.
+pub(crate) const SHELF: usize = 48 << 20;
+
 /// What is asked for.
 pub(crate) struct Asked<'a> {
     /// The first moment.
@@ -35,6 +38,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) controls: &'a [String],
     /// How much is kept.
     pub(crate) limits: PeriodLimits,
+    /// Bytes of chunks that are kept between runs: see [`SHELF`].
+    pub(crate) shelf: usize,
     /// The time.
     pub(crate) now: Timestamp,
 }

@@ -85,6 +85,19 @@ impl AssuranceReport {
     }
 }
 
+impl AssuranceReport {
+    /// The beginning of each line, as one: what somebody needs at a glance.
+    pub(crate) fn short(&self) -> String {
+        let first = |text: &str| text.split(". ").next().unwrap_or(text).trim_end_matches('.').to_owned();
+        let could = match self.own_account_could_alter {
+            OwnAccount::Yes => "the account that was read could alter it",
+            OwnAccount::No => "the account that was read could not alter it",
+            OwnAccount::Unknown => "whether the account that was read could alter it is not known",
+        };
+        format!("Key: {}. Store: {}. Time: {}. And {could}.", first(&self.key), first(&self.store), first(&self.time))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use LockMode::{Compliance, Governance, None as Unlocked};

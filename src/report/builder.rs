@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{
-    AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Severity, Verdict,
+    Account, AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Provider, Severity,
+    Verdict, VerdictCounts,
 };
 
 use crate::assurance::assurance;
 use crate::coverage::Accounts;
 use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, ObjectiveReport, Report};
 use crate::keep::shown;
+use crate::table::Table;
 use crate::unread::Gaps;
 use crate::visible::shell_word;
 use crate::{Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, WaiverText};
@@ -31,6 +33,9 @@ pub struct ReportBuilder {
     accounts: Accounts,
     gaps: Gaps,
     kept: usize,
+    table: Table,
+    /// Verdicts by account.
+    verdicts: BTreeMap<(Provider, Account), VerdictCounts>,
     stamped: Option<Stamped>,
     withheld: bool,
 }
@@ -50,6 +55,8 @@ impl ReportBuilder {
             accounts: Accounts::new(limits.accounts),
             gaps: Gaps::new(limits.places),
             kept: 0,
+            table: Table::new(limits.rows),
+            verdicts: BTreeMap::new(),
             stamped: None,
             withheld: false,
         }
@@ -129,6 +136,10 @@ impl ReportBuilder {
         check.counts.count(finding.verdict);
         check.revision = Some(finding.revision);
         check.check_sha256 = Some(finding.check_sha256);
+        let scope = &finding.scope;
+        let account = (scope.provider.clone(), scope.account.clone());
+        self.verdicts.entry(account).or_default().count(finding.verdict);
+        self.table.add(finding, evidence, &self.limits);
         let limits = &self.limits;
         let (kept, most) = match finding.verdict {
             Verdict::Fail if finding.waiver.is_some() => (&mut check.waived, limits.per_check),
@@ -172,10 +183,11 @@ impl ReportBuilder {
             checks: self.checks.into_values().collect(),
             unread: gaps.groups,
             permissions: gaps.permissions,
-            coverage: self.accounts.finish(),
+            coverage: self.accounts.finish(&self.verdicts),
             cautions: self.cautions,
             waivers: self.waivers.into_values().collect(),
             withheld: self.withheld,
+            table: self.table,
             manifest,
         }
     }
@@ -201,7 +213,7 @@ fn entry<'a>(
             undeclared: Vec::new(),
             revision: None,
             check_sha256: None,
-            counts: evidenced_model::VerdictCounts::default(),
+            counts: VerdictCounts::default(),
             fails: Kept::default(),
             waived: Kept::default(),
             unknowns: Kept::default(),

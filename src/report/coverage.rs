@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evidenced_model::{Account, AccountCoverage, CellState, KindId, Provider};
+use evidenced_model::{Account, AccountCoverage, CellState, KindId, Provider, VerdictCounts};
 
 use crate::document::{AccountReport, CellReport, KindRow};
 
@@ -41,17 +41,21 @@ impl Accounts {
             states,
             resources: account.cells.iter().map(|cell| cell.resources).sum(),
             gaps,
+            findings: VerdictCounts::default(),
             kinds,
         };
         self.all.insert(key, report);
     }
 
-    pub(crate) fn finish(mut self) -> Vec<AccountReport> {
+    pub(crate) fn finish(mut self, verdicts: &BTreeMap<(Provider, Account), VerdictCounts>) -> Vec<AccountReport> {
         let [troubled, whole] = self.detailed;
         for key in troubled.into_iter().chain(whole).skip(self.most) {
             if let Some(account) = self.all.get_mut(&key) {
                 account.kinds = None;
             }
+        }
+        for (key, account) in &mut self.all {
+            account.findings = verdicts.get(key).copied().unwrap_or_default();
         }
         self.all.into_values().collect()
     }

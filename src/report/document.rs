@@ -12,6 +12,7 @@ use evidenced_model::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::table::Table;
 use crate::{AssuranceReport, Automatable, Stamped, StatementRef, WaiverText};
 
 /// The value of [`Report::format`].
@@ -67,6 +68,9 @@ pub struct Report {
     pub waivers: Vec<WaiverText>,
     /// What the run says of itself.
     pub manifest: Manifest,
+    /// All findings, for the page that filters them. The document holds those in `checks`.
+    #[serde(skip)]
+    pub table: Table,
 }
 
 /// The controls of one catalogue.
@@ -278,6 +282,8 @@ pub struct AccountReport {
     pub resources: u64,
     /// What was to be told and was not.
     pub gaps: u64,
+    /// Its findings; waived fails are fails here.
+    pub findings: VerdictCounts,
     /// Cell by cell, one row for each kind; absent where the report has no room for it.
     pub kinds: Option<Vec<KindRow>>,
 }

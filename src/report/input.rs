@@ -141,6 +141,8 @@ pub struct Limits {
     pub per_check: usize,
     /// Places kept of each gap.
     pub places: usize,
+    /// Findings of which the page keeps a row, to be filtered. Passes are left out before fails are.
+    pub rows: usize,
     /// Bytes of one value; longer ones are cut.
     pub value_bytes: usize,
 }
@@ -154,6 +156,7 @@ impl Default for Limits {
             passes: 5,
             per_check: 200,
             places: 100,
+            rows: 120_000,
             value_bytes: 1024,
         }
     }
@@ -162,6 +165,15 @@ impl Default for Limits {
 impl Limits {
     /// Enough for [`crate::summary`]: the numbers, and an example of each fail.
     pub fn summary() -> Self {
-        Self { accounts: 0, finding_bytes: 256, in_all: 1000, passes: 0, per_check: 1, places: 3, value_bytes: 128 }
+        Self {
+            accounts: 0,
+            finding_bytes: 256,
+            in_all: 1000,
+            passes: 0,
+            per_check: 1,
+            places: 3,
+            rows: 0,
+            value_bytes: 128,
+        }
     }
 }

@@ -14,7 +14,7 @@
 //! summary(&report, &style)      the few lines that `collect` ends with (feed it with Limits::summary())
 //! text(&report, &style)         for a terminal
 //! json(&report, &mut out)?      the document itself
-//! html(&report, &mut out)?      one file that needs nothing else
+//! html(&report, None, &mut out)? one file that needs nothing else
 //! ```
 //!
 //! Two forms do not need a [`Report`]: [`Collected`] is the object of `collect --format json`, and [`FindingsCsv`]
@@ -39,6 +39,7 @@ mod oscal;
 pub mod period;
 mod provenance;
 mod soa;
+mod table;
 mod text;
 mod trust;
 mod unread;
@@ -55,7 +56,10 @@ pub use document::{
     MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
 };
 pub use error::ReportError;
-pub use html::html;
+pub use html::{
+    Filter, FindingPage, FindingsPage, Live, LiveAge, LiveReason, LiveSchedule, Served, ServedPage, html, html_period,
+    serve,
+};
 pub use input::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Stamped, StatementRef, WaiverText,
 };
@@ -67,5 +71,7 @@ pub use provenance::{
     Verify,
 };
 pub use soa::{ReadRow, SOA_COLUMNS, STATED, SoaRow, read_soa_csv, soa_csv};
+pub use table::Table as FindingsTable;
 pub use text::{Style, summary, text};
 pub use visible::{shell_word, visible};
+pub use words::STANDINGS;

@@ -1,12 +1,12 @@
 //! The words of a report: standings, causes, counts and moments, said the same way in every form.
 
-use evidenced_model::{Cause, CellState, Standing, Strength, Tally};
+use evidenced_model::{Cause, CellState, Standing, Strength, Tally, Verdict};
 use jiff::Timestamp;
 
 use crate::document::CheckReport;
 
-/// Standings in the order in which they want attention.
-pub(crate) const STANDINGS: [Standing; 7] = [
+/// Standings in the order in which they want attention, in whatever shows them.
+pub const STANDINGS: [Standing; 7] = [
     Standing::Contradicted,
     Standing::Incomplete,
     Standing::SupportedWithExceptions,
@@ -145,8 +145,57 @@ pub(crate) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// A moment, to the minute, in UTC, where there is little room.
+pub(crate) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A day.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// How long something took or stands, in the unit that says it best.
+pub(crate) fn long(seconds: u64) -> String {
+    match seconds {
+        0..120 => count(seconds, "second", "seconds"),
+        120..7200 => count(seconds / 60, "minute", "minutes"),
+        7200..172_800 => count(seconds / 3600, "hour", "hours"),
+        _ => count(seconds / 86_400, "day", "days"),
+    }
+}
+
+/// Bytes, in the unit that says it best.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut whole = bytes;
+    while whole >= 10_240 && unit + 1 < units.len() {
+        whole /= 1024;
+        unit += 1;
+    }
+    format!("{whole} {}", units[unit])
+}
+
+/// The state of a verdict, as pages say it.
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NotApplicable => "not applicable",
+        other => other.as_str(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn times_and_sizes_for_people() {
+        assert_eq!(
+            [1, 119, 120, 7199, 7200, 172_800].map(long),
+            ["1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "2 days"]
+        );
+        assert_eq!([0, 10_239, 10_240, 10 << 30].map(size), ["0 B", "10239 B", "10 KiB", "10 GiB"]);
+    }
+
     use super::*;
 
     #[test]

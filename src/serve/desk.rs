@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use evidenced_model::{CatalogId, ControlId, ControlStanding, LogHead, Provider, RunId, RunStatus, Totals, Verdict};
+use evidenced_model::{
+    Account, CatalogId, CheckId, ControlId, ControlStanding, KindId, LogHead, Provider, Region, RunId, RunStatus,
+    Severity, Totals, Verdict,
+};
+use evidenced_report::Report;
+use evidenced_report::period::Period;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -33,6 +38,18 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Findings of a run, in the order in which they are sealed.
     fn findings(&self, query: &FindingsQuery) -> Result<Paged<Box<RawValue>>, DeskError>;
+
+    /// One finding, with its stored line; `None` if the run has none of that kind.
+    fn finding(&self, key: &FindingKey) -> Result<Option<StoredFinding>, DeskError>;
+
+    /// The newest run as pages show it: counts, texts, coverage, and few findings or none; `None` if there is no run yet.
+    /// Its size must not grow with the findings, as one may be kept.
+    fn report(&self) -> Result<Option<Arc<Report>>, DeskError>;
+
+    /// How things stood over time, as far as that is known.
+    fn period(&self) -> Result<Option<Arc<Period>>, DeskError> {
+        Ok(None)
+    }
 
     /// Asks for a run now. It is queued, and never overlaps another.
     fn start(&self, request: StartRequest) -> Result<Started, DeskError>;
@@ -237,12 +254,50 @@ pub struct FindingsQuery {
     pub control: Option<ControlId>,
     /// In this catalogue; `None` for all that have it.
     pub catalog: Option<CatalogId>,
+    /// Of this cloud.
+    pub provider: Option<Provider>,
+    /// Of this account.
+    pub account: Option<Account>,
+    /// Of one of these severities; empty for all.
+    pub severities: Vec<Severity>,
     /// Of checks that match this glob.
     pub check: Option<String>,
     /// About resources that match this glob.
     pub resource: Option<String>,
     /// Which part.
     pub page: Page,
+}
+
+/// Which finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingKey {
+    /// Of this run; `None` for the newest.
+    pub run: Option<RunId>,
+    /// Of this check.
+    pub check: CheckId,
+    /// Of this cloud.
+    pub provider: Provider,
+    /// Of this account.
+    pub account: Account,
+    /// Of this region.
+    pub region: Region,
+    /// Of this kind.
+    pub kind: KindId,
+    /// About this resource.
+    pub resource: String,
+}
+
+/// A finding, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFinding {
+    /// The run.
+    pub run: RunId,
+    /// Its line, with its end.
+    pub line: String,
+    /// The object that holds it.
+    pub object: String,
+    /// The line of its resource, where there is one, and the object that holds that.
+    pub resource: Option<(String, String)>,
 }
 
 /// What is asked for.

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use crate::answer::{Answer, dress, json, with_body};
 use crate::ask::Counter;
-use crate::dashboard;
 use crate::door::Door;
+use crate::pages;
 use crate::problem::Problem;
 use crate::query::{self, Query};
 use crate::route::{LONGEST_TARGET, Route};
@@ -90,7 +90,7 @@ async fn answer(house: &House, route: Route, segment: &str, query: Option<&str>)
             return Ok(with_body(StatusCode::OK, prometheus_text::CONTENT_TYPE, metrics));
         }
         Route::OpenApi => return Ok(json(StatusCode::OK, OPENAPI)),
-        Route::Dashboard => return dashboard::page(counter).await,
+        Route::Page(page) => return pages::answer(counter, page, segment, query).await,
         Route::Status => {
             Query::parse(query)?.finish()?;
             let status = counter.at_once(Desk::status)?;

@@ -9,12 +9,12 @@
 mod answer;
 mod ask;
 mod config;
-mod dashboard;
 mod desk;
 mod door;
 mod handle;
 mod host;
 mod metrics;
+mod pages;
 mod problem;
 mod process;
 mod pulse;
@@ -27,8 +27,8 @@ mod watched;
 
 pub use config::{Limits, ServeConfig, ServeError};
 pub use desk::{
-    ConfigStatus, Controls, Desk, DeskError, EvidenceAge, FindingsQuery, Page, Paged, Readiness, Reason, RunSummary,
-    ScheduleStatus, SlotStatus, SpoolStatus, StartRequest, Started, Status,
+    ConfigStatus, Controls, Desk, DeskError, EvidenceAge, FindingKey, FindingsQuery, Page, Paged, Readiness, Reason,
+    RunSummary, ScheduleStatus, SlotStatus, SpoolStatus, StartRequest, Started, Status, StoredFinding,
 };
 pub use metrics::{Metrics, Outcome, RunEnd};
 pub use pulse::Pulse;

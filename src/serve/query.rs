@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use evidenced_model::{CatalogId, ControlId, ModelError, RunId, Verdict};
+use evidenced_model::{CatalogId, ControlId, ModelError, RunId, Severity, Verdict};
 
 use crate::problem::Problem;
 use crate::route::decode;
-use crate::{FindingsQuery, Page};
+use crate::{FindingKey, FindingsQuery, Page};
 
 /// Items in a part of a list, if nobody says how many.
 const USUAL: usize = 100;
@@ -33,6 +33,25 @@ impl Query {
             Ok((text(name)?, text(value)?))
         };
         pairs.into_iter().map(pair).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Leaves out what has no value: a form sends every field, also those that nobody filled in.
+    pub(crate) fn filled(mut self) -> Self {
+        self.0.retain(|(_, value)| !value.is_empty());
+        self
+    }
+
+    /// What a parameter says, as it was written, for showing it again; the query keeps it.
+    pub(crate) fn peek(&self, name: &str) -> String {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    /// Makes a part of a text a glob: whoever types `shop` looks for it anywhere.
+    pub(crate) fn anywhere(mut self, name: &str) -> Self {
+        for (_, value) in self.0.iter_mut().filter(|(own, value)| own == name && !value.contains('*')) {
+            *value = format!("*{value}*");
+        }
+        self
     }
 
     /// Every value of a parameter.
@@ -68,8 +87,13 @@ impl Query {
 
     /// `limit` and `cursor`.
     pub(crate) fn page(&mut self) -> Result<Page, Problem> {
+        self.page_of(USUAL)
+    }
+
+    /// The same, with another number of items if nobody says how many.
+    fn page_of(&mut self, usual: usize) -> Result<Page, Problem> {
         let limit = match self.one("limit")? {
-            None => USUAL,
+            None => usual,
             Some(text) => Some(text)
                 .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
                 .and_then(|text| text.parse().ok())
@@ -86,6 +110,11 @@ impl Query {
 
     /// All that `findings` knows.
     pub(crate) fn findings(&mut self) -> Result<FindingsQuery, Problem> {
+        self.findings_by(USUAL)
+    }
+
+    /// The same, so many at a time if nobody says how many.
+    pub(crate) fn findings_by(&mut self, usual: usize) -> Result<FindingsQuery, Problem> {
         let mut verdicts = Vec::new();
         for word in self.all("verdict").iter().flat_map(|value| value.split(',')) {
             let verdict = verdict(word)?;
@@ -93,14 +122,39 @@ impl Query {
                 verdicts.push(verdict);
             }
         }
+        let mut severities = Vec::new();
+        for word in self.all("severity").iter().flat_map(|value| value.split(',')) {
+            let severity = severity(word)?;
+            if !severities.contains(&severity) {
+                severities.push(severity);
+            }
+        }
         Ok(FindingsQuery {
             run: self.parsed("run")?,
             verdicts,
+            severities,
+            provider: self.parsed("provider")?,
+            account: self.parsed("account")?,
             control: self.parsed("control")?,
             catalog: self.catalog()?,
             check: self.glob("check")?,
             resource: self.glob("resource")?,
-            page: self.page()?,
+            page: self.page_of(usual)?,
+        })
+    }
+
+    /// What names one finding.
+    pub(crate) fn finding(&mut self) -> Result<FindingKey, Problem> {
+        let missing = |name: &str| Problem::wrong(format!("{name}: this names a finding, and is missing."));
+        let resource = self.one("resource")?.ok_or_else(|| missing("resource"))?;
+        Ok(FindingKey {
+            run: self.parsed("run")?,
+            check: self.parsed("check")?.ok_or_else(|| missing("check"))?,
+            provider: self.parsed("provider")?.ok_or_else(|| missing("provider"))?,
+            account: self.parsed("account")?.ok_or_else(|| missing("account"))?,
+            region: self.parsed("region")?.ok_or_else(|| missing("region"))?,
+            kind: self.parsed("kind")?.ok_or_else(|| missing("kind"))?,
+            resource,
         })
     }
 
@@ -121,6 +175,12 @@ pub(crate) fn run(segment: &str) -> Result<RunId, Problem> {
     parse("run", &decode(segment)?)
 }
 
+/// The catalogue and control that a path names.
+pub(crate) fn of_catalog(segments: &str) -> Result<(CatalogId, ControlId), Problem> {
+    let (catalog, number) = segments.split_once('/').unwrap_or((segments, ""));
+    Ok((parse("catalog", &decode(catalog)?)?, control(number)?))
+}
+
 /// The control that a path names.
 pub(crate) fn control(segment: &str) -> Result<ControlId, Problem> {
     parse("control", &decode(segment)?)
@@ -132,6 +192,15 @@ fn verdict(word: &str) -> Result<Verdict, Problem> {
         .find(|verdict| verdict.as_str() == word)
         .ok_or_else(|| {
             Problem::wrong("verdict: pass, fail, unknown or not_applicable; several with commas between them.")
+        })
+}
+
+fn severity(word: &str) -> Result<Severity, Problem> {
+    [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical]
+        .into_iter()
+        .find(|severity| severity.as_str() == word)
+        .ok_or_else(|| {
+            Problem::wrong("severity: info, low, medium, high or critical; several with commas between them.")
         })
 }
 
@@ -158,12 +227,16 @@ mod tests {
     #[test]
     fn everything_has_its_place() {
         let query = "verdict=fail,unknown&verdict=fail&control=A.8.24&catalog=iso27001-2022&check=aws.*&resource=arn%3A*+x\
+                     &provider=aws&account=123456789012&severity=high,low\
                      &limit=7&cursor=abc%7e&run=01ARZ3NDEKTSV4RRFFQ69G5FAV&&";
         let query = findings(query).unwrap();
         assert_eq!(query.verdicts, [Verdict::Fail, Verdict::Unknown]);
         assert_eq!(query.control.unwrap().as_str(), "A.8.24");
         assert_eq!(query.catalog.unwrap().as_str(), "iso27001-2022");
         assert_eq!((query.check.unwrap().as_str(), query.resource.unwrap().as_str()), ("aws.*", "arn:* x"));
+        assert_eq!(query.severities, [Severity::High, Severity::Low]);
+        assert_eq!(query.provider.unwrap().as_str(), "aws");
+        assert_eq!(query.account.unwrap().as_str(), "123456789012");
         assert_eq!(query.page, Page { limit: 7, cursor: Some("abc~".into()) });
         assert_eq!(query.run.unwrap().to_string(), "01ARZ3NDEKTSV4RRFFQ69G5FAV");
         assert_eq!(
@@ -187,6 +260,8 @@ mod tests {
             "verdict=",
             "verdict=bad",
             "verdict=pass,",
+            "severity=bad",
+            "provider=%2f",
             "run=latest",
             "run=",
             "catalog=A",

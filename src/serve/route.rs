@@ -23,11 +23,26 @@ pub(crate) enum Route {
     Control,
     Findings,
     OpenApi,
-    Dashboard,
+    Page(Page),
+}
+
+/// A page for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    Overview,
+    Controls,
+    /// Its parameter is `{catalog}/{control}`.
+    Control,
+    Checks,
+    Findings,
+    Finding,
+    Timeline,
+    Coverage,
+    Trust,
 }
 
 impl Route {
-    /// The route of a path, with its last segment, undecoded, where that is a parameter.
+    /// The route of a path, with what of it is a parameter, undecoded: its last segment, or its last two.
     pub(crate) fn of(path: &str) -> Option<(Self, &str)> {
         let route = match path {
             "/livez" => Self::Live,
@@ -38,8 +53,20 @@ impl Route {
             "/api/v1/controls" => Self::Controls,
             "/api/v1/findings" => Self::Findings,
             "/api/v1/openapi.json" => Self::OpenApi,
-            "/" => Self::Dashboard,
+            "/" => Self::Page(Page::Overview),
+            "/controls" => Self::Page(Page::Controls),
+            "/checks" => Self::Page(Page::Checks),
+            "/findings" => Self::Page(Page::Findings),
+            "/finding" => Self::Page(Page::Finding),
+            "/timeline" => Self::Page(Page::Timeline),
+            "/coverage" => Self::Page(Page::Coverage),
+            "/trust" => Self::Page(Page::Trust),
             _ => {
+                if let Some(both) = path.strip_prefix("/controls/") {
+                    let whole = |(catalog, control): &(&str, &str)| !catalog.is_empty() && !control.is_empty();
+                    let (_, control) = both.split_once('/').filter(whole)?;
+                    return (!control.contains('/')).then_some((Self::Page(Page::Control), both));
+                }
                 let (folder, segment) = path.rsplit_once('/')?;
                 let route = match folder {
                     "/api/v1/runs" => Self::Run,
@@ -87,7 +114,8 @@ mod tests {
 
     #[test]
     fn paths() {
-        assert_eq!(Route::of("/"), Some((Route::Dashboard, "")));
+        assert_eq!(Route::of("/"), Some((Route::Page(Page::Overview), "")));
+        assert_eq!(Route::of("/controls/c/A.8.24"), Some((Route::Page(Page::Control), "c/A.8.24")));
         assert_eq!(Route::of("/api/v1/runs/x"), Some((Route::Run, "x")));
         assert_eq!(Route::of("/api/v1/controls/A.8.24"), Some((Route::Control, "A.8.24")));
         for none in [
@@ -110,6 +138,12 @@ mod tests {
             "/livez%00",
             "/metrics;x",
             "example.com:443",
+            "/controls/",
+            "/controls/c",
+            "/controls/c/",
+            "/controls//x",
+            "/controls/a/b/c",
+            "/findings/",
         ] {
             assert_eq!(Route::of(none), None, "{none}");
         }
@@ -128,7 +162,7 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(path in "\\PC{0,60}|(/|\\.|%2[eEfF]|%00|api|v1|runs|controls|livez){0,12}") {
             if let Some((route, segment)) = Route::of(&path) {
-                prop_assert!(!segment.contains('/'));
+                prop_assert!(segment.matches('/').count() <= usize::from(route == Route::Page(Page::Control)));
                 prop_assert!(route.allows(&Method::GET));
                 prop_assert!(path.ends_with(segment));
             }

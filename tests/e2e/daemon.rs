@@ -89,6 +89,7 @@ fn real_clients_understand_the_endpoint() {
         findings["next"].as_str().unwrap()
     ));
     assert_ne!(more["items"][0], findings["items"][0]);
+    pages_lead_to_the_stored_line(&daemon);
 
     let (_, metrics) = daemon.get("/metrics");
     let promtool = xtask::installed::promtool(target()).unwrap();
@@ -126,6 +127,32 @@ fn real_clients_understand_the_endpoint() {
     let said = schemathesis.output().unwrap();
     assert!(said.status.success(), "{}\n{}", String::from_utf8_lossy(&said.stdout), daemon.log());
     daemon.end();
+}
+
+/// The way from the first page to a stored line, in what people see.
+fn pages_lead_to_the_stored_line(daemon: &Daemon) {
+    let page = |path: &str| {
+        let (status, page) = daemon.get(path);
+        assert_eq!(status, 200, "{path}: {page}");
+        page.as_str().unwrap().replace("&#x2f;", "/").replace("&amp;", "&")
+    };
+    let link = |page: &str, start: &str| {
+        let from = page.find(&format!("href=\"{start}")).unwrap_or_else(|| panic!("no {start} in {page}"));
+        page[from + 6..].split('"').next().unwrap().to_owned()
+    };
+    let first = page("/");
+    assert!(first.contains("By standard") && first.contains("What is failing"), "{first}");
+    let controls = page("/controls");
+    let control = page(&format!("/{}", link(&controls, "controls/iso27001-2022/A.5.17")));
+    let of_check = link(&control, "../../findings?check=");
+    let findings = page(&of_check.replace("../..", ""));
+    let finding = page(&format!("/{}", link(&findings, "finding?")));
+    let object = finding.split("<code class=\"object\">").nth(1).and_then(|rest| rest.split('<').next()).unwrap();
+    assert!(object.starts_with("v1/objects/") && finding.contains(&format!("zstd -dc {object}")), "{finding}");
+    assert!(finding.contains("The resource, as it was read"), "{finding}");
+    for path in ["/checks", "/timeline", "/coverage", "/trust", "/findings?verdict=fail&severity=&resource=a"] {
+        page(path);
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_pack_of_a_company_verifies_and_hides_what_it_withholds() {
     }
     assert!(readme.contains(made["heads"][0]["head"]["digest"].as_str().unwrap()));
     let html = std::fs::read_to_string(agent.folder().join("whole/report.html")).unwrap();
-    assert!(html.contains("<h2>Assurance</h2>"));
+    assert!(html.contains("<h3>Assurance</h3>"));
 
     // Users are withheld by kind, a bucket's findings by control.
     let rules = [

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | soak | deploy | peers`: what a newcomer runs, and what holds the house together.
+//! `cargo xtask demo | test | bench | ci | deny-matrix | crash-matrix | soak | deploy | pages | peers`: what a newcomer runs, and what holds the house together.
 #![expect(clippy::print_stdout, reason = "a tool for people at a terminal")]
 
 mod bench;
@@ -6,6 +6,7 @@ mod ci;
 mod crash;
 mod demo;
 mod deploy;
+mod pages;
 mod soak;
 mod test;
 mod tools;
@@ -20,6 +21,7 @@ cargo xtask crash-matrix  ends the program at every named place, and shows that 
                           whose names begin with one of the arguments
 cargo xtask soak [SEED]   ten simulated weeks of the daemon with outages, jumping clocks and kills; nothing may be lost
 cargo xtask deploy        holds what stands in deploy/ against helm, Kubernetes' schemas, promtool and their like
+cargo xtask pages         walks the report's file and the daemon's pages in Chromium, and holds them against axe-core
 cargo xtask bench [PART]  measures a release build and holds the figures against their bars
 cargo xtask ci            formatting, clippy, cargo-deny, and all tests
 cargo xtask peers         sets up the test peers only";
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["deny-matrix"] => test::deny_matrix(),
         ["crash-matrix", places @ ..] => crash::run(places),
         ["deploy"] => deploy::run(),
+        ["pages"] => pages::run(),
         ["soak"] => soak::run(None),
         ["soak", seed] => soak::run(Some(seed)),
         ["bench", parts @ ..] => bench::run(parts),

@@ -188,9 +188,10 @@ fn html(plan: &Plan<'_>, run: &Run, keys: &PublicKeys) -> Result<Option<Vec<u8>>
     // Where the reader unpacked it.
     ".".clone_into(&mut header.store);
     let stamped = stamped(plan.archive(), run, &header.manifest)?;
-    let built = report::build(header, stamped, &reader, &Judged::read(&reader)?, None)?;
+    let built =
+        report::build(header, stamped, &reader, &Judged::read(&reader)?, None, evidenced_report::Limits::default())?;
     let mut html = Vec::new();
-    evidenced_report::html(&built, &mut html)
+    evidenced_report::html(&built, None, &mut html)
         .map_err(|error| Ended::new(Exit::Usage, format!("the report cannot be written: {error}")))?;
     Ok(Some(html))
 }

@@ -18,7 +18,7 @@ mod keys;
 mod objectives;
 mod period;
 mod pins;
-mod report;
+pub(crate) mod report;
 mod run;
 mod sample;
 mod shards;

@@ -42,6 +42,7 @@ pub(super) fn run(context: &Context, options: &Report, archive: &dyn Archive) ->
         catalog: options.catalog.as_deref(),
         controls: &options.control,
         limits: PeriodLimits::default(),
+        shelf: period::SHELF,
         now,
     };
     let period = period::read(archive, &asked)?;
@@ -66,7 +67,8 @@ pub(super) fn run(context: &Context, options: &Report, archive: &dyn Archive) ->
             };
             evidenced_report::csv_period(&period, table, &mut out)
         }
-        Format::Html | Format::Text => {
+        Format::Html => evidenced_report::html_period(&period, &mut out),
+        Format::Text => {
             let text = evidenced_report::period::text(&period, &style(context, options.output.is_none()));
             out.write_all(text.as_bytes()).map_err(ReportError::from)
         }

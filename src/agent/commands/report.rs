@@ -3,14 +3,20 @@
 use std::io::{BufWriter, Write};
 
 use evidenced_check::Judge;
+use evidenced_model::Archive;
+use evidenced_report::period::{Period, PeriodLimits};
 use evidenced_report::{Evidence, Header, Limits, Report as Document, ReportBuilder, ReportError, Stamped, Style};
 use evidenced_seal::RunReader;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, interchange, texts};
 use crate::args::{Format, Report};
 use crate::exit::{Ended, Exit};
 use crate::opened::{self, Judged, failed};
-use crate::{sealing, stamps};
+use crate::{period, sealing, stamps};
+
+/// So many days before a run are shown on its page.
+const TREND: u32 = 30;
 
 pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let loaded = context.load()?;
@@ -33,14 +39,14 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
     let stamped = stamps::stored(&*archive, &run, wanted, anchors.as_ref()).map_err(failed)?;
     let catalog = options.catalog.as_deref();
     if matches!(context.common.format, Format::Csv | Format::Ocsf) {
-        let mut known = begin(header, stamped, &reader, &judged, catalog)?.finish();
+        let mut known = begin(header, stamped, &reader, &judged, catalog, Limits::default())?.finish();
         known.withheld = reader.may_withhold().map_err(failed)?;
         return interchange::stream(context, options, &known, &reader);
     }
     if options.table.is_some() {
         return Err(Ended::new(Exit::Usage, "--table is for --format csv"));
     }
-    let report = build(header, stamped, &reader, &judged, catalog)?;
+    let report = build(header, stamped, &reader, &judged, catalog, Limits::default())?;
     let mut out = target(options)?;
     if context.common.format == Format::Oscal {
         let calls = interchange::calls(&reader)?;
@@ -48,8 +54,37 @@ pub(crate) fn run(context: &Context, options: &Report) -> Result<Exit, Ended> {
         written.map_err(|error| broken(&error))?;
         return finish(out, options);
     }
-    render(context, &report, &mut out, options)?;
+    let trend = if context.common.format == Format::Html { trend(context, options, &*archive, &report)? } else { None };
+    render(context, (&report, trend.as_ref()), &mut out, options)?;
     finish(out, options)
+}
+
+/// The days before a run, for a page that says since when something fails. A store in a cloud is not read run by run
+/// unless somebody asks for it.
+fn trend(
+    context: &Context,
+    options: &Report,
+    archive: &dyn Archive,
+    report: &Document,
+) -> Result<Option<Period>, Ended> {
+    let local = !report.store.contains("://") || report.store.starts_with("file://");
+    let days = options.trend.unwrap_or(if local { TREND } else { 0 });
+    if days == 0 {
+        return Ok(None);
+    }
+    let end = report.window.end;
+    let from = end.checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN);
+    let asked = period::Asked {
+        from,
+        to: end.checked_add(SignedDuration::from_secs(1)).unwrap_or(end),
+        agents: std::slice::from_ref(&report.agent),
+        catalog: options.catalog.as_deref(),
+        controls: &[],
+        limits: PeriodLimits { changes: 2000, fails: 5000, ..PeriodLimits::default() },
+        shelf: period::SHELF,
+        now: context.time.now(),
+    };
+    period::read(archive, &asked).map(Some)
 }
 
 /// The report of a run before its findings: texts, coverage and the standings of controls.
@@ -59,9 +94,10 @@ fn begin(
     reader: &RunReader<'_>,
     judged: &Judged,
     catalog: Option<&str>,
+    limits: Limits,
 ) -> Result<ReportBuilder, Ended> {
     let run = header.manifest.run;
-    let mut report = ReportBuilder::new(header, Limits::default());
+    let mut report = ReportBuilder::new(header, limits);
     report.stamped(stamped);
     let judge = Judge::compile(&judged.library, judged.settings.clone())
         .map_err(|error| Ended::new(Exit::Verification, error.to_string()))?;
@@ -83,14 +119,15 @@ fn begin(
 }
 
 /// The report of a run. Of a pack, of what it shows.
-pub(super) fn build(
+pub(crate) fn build(
     header: Header,
     stamped: Option<Stamped>,
     reader: &RunReader<'_>,
     judged: &Judged,
     catalog: Option<&str>,
+    limits: Limits,
 ) -> Result<Document, Ended> {
-    let mut report = begin(header, stamped, reader, judged, catalog)?;
+    let mut report = begin(header, stamped, reader, judged, catalog, limits)?;
     let mut groups = reader.groups().map_err(failed)?;
     let mut withheld = 0;
     for group in groups.by_ref() {
@@ -114,10 +151,15 @@ pub(crate) fn style(context: &Context, to_terminal: bool) -> Style {
     Style { color: context.colour && to_terminal, width }
 }
 
-fn render(context: &Context, report: &Document, out: &mut dyn Write, options: &Report) -> Result<(), Ended> {
+fn render(
+    context: &Context,
+    (report, trend): (&Document, Option<&Period>),
+    out: &mut dyn Write,
+    options: &Report,
+) -> Result<(), Ended> {
     let rendered = match context.common.format {
         Format::Json => evidenced_report::json(report, out),
-        Format::Html => evidenced_report::html(report, out),
+        Format::Html => evidenced_report::html(report, trend, out),
         // Csv, oscal and ocsf have been written by now.
         Format::Text | Format::Csv | Format::Oscal | Format::Ocsf => {
             let text = evidenced_report::text(report, &style(context, options.output.is_none()));

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use evidenced_model::{AgentId, Archive, CatalogId, ControlId, RunId};
+use evidenced_report::Report;
+use evidenced_report::period::Period;
 use evidenced_seal::select::{runs_backwards, runs_before};
 use evidenced_seal::{PublicKeys, RunReader, RunRef, SealError, select_run};
 use evidenced_serve::{
-    Controls, Desk, DeskError, FindingsQuery, Metrics, Page, Paged, Readiness, RunSummary, StartRequest, Started,
-    Status,
+    Controls, Desk, DeskError, FindingKey, FindingsQuery, Metrics, Page, Paged, Readiness, RunSummary, StartRequest,
+    Started, Status, StoredFinding,
 };
 use serde_json::value::RawValue;
 
 use super::board::Board;
 use super::life::{Life, Order};
 use super::look_back::summary;
+use super::sheet::{self, Sheet};
 use crate::clock::Time;
 use crate::plan::glob;
 
@@ -37,6 +40,7 @@ pub(crate) struct FrontDesk {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) source: Arc<Mutex<Option<Source>>>,
     pub(crate) time: Arc<dyn Time>,
+    pub(crate) sheet: Sheet,
 }
 
 impl FrontDesk {
@@ -167,19 +171,26 @@ impl Desk for FrontDesk {
     fn findings(&self, query: &FindingsQuery) -> Result<Paged<Box<RawValue>>, DeskError> {
         let source = self.source()?;
         let cursor = query.page.cursor.as_deref().map(Place::parse).transpose()?;
-        let wanted = cursor.as_ref().map(|place| place.run).or(query.run);
-        let wanted = wanted.map_or_else(|| "latest".to_owned(), |run| run.to_string());
-        let run = match select_run(&*source.archive, &source.agent, &wanted, Some(&source.keys)) {
-            Ok(run) => run,
-            Err(SealError::Missing { .. } | SealError::NoSuchRun { .. }) => {
-                return Err(DeskError::Missing(format!("there is no stored run {wanted}")));
-            }
-            Err(error) => return Err(away(error)),
-        };
+        let run = stored(&source, cursor.as_ref().map(|place| place.run).or(query.run))?;
         let reader = RunReader::open(&*source.archive, &run, Some(&source.keys)).map_err(away)?;
         let objectives = objectives(&reader, query)?;
         let place = cursor.unwrap_or(Place { run: run.run, group: 0, line: 0 });
         scan(&reader, query, objectives.as_ref(), place)
+    }
+
+    fn finding(&self, key: &FindingKey) -> Result<Option<StoredFinding>, DeskError> {
+        let source = self.source()?;
+        let run = stored(&source, key.run)?;
+        let reader = RunReader::open(&*source.archive, &run, Some(&source.keys)).map_err(away)?;
+        sheet::finding(&reader, run.run, key)
+    }
+
+    fn report(&self) -> Result<Option<Arc<Report>>, DeskError> {
+        self.sheet.newest(&self.source()?)
+    }
+
+    fn period(&self) -> Result<Option<Arc<Period>>, DeskError> {
+        self.sheet.period(&self.source()?, self.time.now())
     }
 
     fn start(&self, request: StartRequest) -> Result<Started, DeskError> {
@@ -192,6 +203,18 @@ impl Desk for FrontDesk {
         }
         let before = self.life.order(Order { schedule: request.schedule });
         before.map(|before| Started { before }).ok_or_else(|| DeskError::Busy("enough runs wait already".to_owned()))
+    }
+}
+
+/// A stored run, or the newest.
+fn stored(source: &Source, wanted: Option<RunId>) -> Result<RunRef, DeskError> {
+    let wanted = wanted.map_or_else(|| "latest".to_owned(), |run| run.to_string());
+    match select_run(&*source.archive, &source.agent, &wanted, Some(&source.keys)) {
+        Ok(run) => Ok(run),
+        Err(SealError::Missing { .. } | SealError::NoSuchRun { .. }) => {
+            Err(DeskError::Missing(format!("there is no stored run {wanted}")))
+        }
+        Err(error) => Err(away(error)),
     }
 }
 
@@ -227,6 +250,9 @@ fn scan(
             }
             scanned += 1;
             let wanted = (query.verdicts.is_empty() || query.verdicts.contains(&finding.verdict))
+                && (query.severities.is_empty() || query.severities.contains(&finding.severity))
+                && query.provider.as_ref().is_none_or(|provider| *provider == finding.scope.provider)
+                && query.account.as_ref().is_none_or(|account| *account == finding.scope.account)
                 && objectives.is_none_or(|objectives| objectives.contains(finding.objective.as_str()))
                 && query.check.as_ref().is_none_or(|pattern| glob(pattern, finding.check.as_str()))
                 && query.resource.as_ref().is_none_or(|pattern| glob(pattern, &finding.resource));
@@ -298,6 +324,6 @@ fn no_cursor() -> DeskError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn away(error: SealError) -> DeskError {
+pub(crate) fn away(error: SealError) -> DeskError {
     DeskError::Away(error.to_string())
 }

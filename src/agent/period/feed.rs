@@ -17,9 +17,6 @@ use crate::exit::Ended;
 use crate::opened::failed;
 use crate::scheduling::ScheduleConfig;
 
-/// Bytes of chunks that are kept between runs.
-const SHELF: usize = 48 << 20;
-
 /// Feeds runs.
 pub(super) struct Feeder<'a> {
     archive: &'a dyn Archive,
@@ -55,7 +52,7 @@ impl<'a> Feeder<'a> {
             let next = open(archive, log.runs.pop_front())?;
             agents.push(Agent { log, next, streams: BTreeMap::new(), schedules: Vec::new(), late });
         }
-        let (shared, shelf) = (Shared::default(), Shelf::new(SHELF));
+        let (shared, shelf) = (Shared::default(), Shelf::new(asked.shelf));
         Ok(Self { archive, asked, shared, shelf, agents })
     }
 

@@ -1,71 +1,63 @@
-//! The report as one HTML file that needs nothing else: no server, no network, no script to be read.
+//! Pages: one HTML file that needs nothing else, and the same pages as the daemon serves them.
 
-mod findings;
+mod draw;
+mod engine;
+mod links;
+mod live;
+mod rows;
+mod served;
 mod view;
 
 use std::io::Write;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use evidenced_model::Digest;
-use minijinja::syntax::SyntaxConfig;
+use minijinja::context;
 use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, Output, State, context, escape_formatter};
 
-use crate::visible::visible;
-use crate::words::number;
+use crate::period::Period;
 use crate::{Report, ReportError};
+use engine::{STYLE, only, render};
+use links::Links;
+pub use live::{Live, LiveAge, LiveReason, LiveSchedule};
+pub use served::{Filter, FindingPage, FindingsPage, Served, ServedPage, serve};
 
-const TEMPLATE: &str = include_str!("report.html");
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("filter.js");
+const SCRIPT: &str = include_str!("file.js");
 
-/// Writes the report as one HTML file.
+/// Writes the state of a run as one HTML file; with a period, also since when, and how things stood over time.
 ///
 /// Its content security policy admits nothing but its own style sheet and script, each by digest: even markup that
-/// slipped through could neither run nor load anything.
-pub fn html(report: &Report, out: &mut dyn Write) -> Result<(), ReportError> {
-    let mut env = Environment::new();
-    env.set_auto_escape_callback(|_| AutoEscape::Html);
-    env.set_formatter(harmless);
-    env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    env.add_filter("number", number);
-    env.add_filter("anchor", anchor);
+/// slipped through could neither run nor load anything. What is essential can be read without the script; the table of
+/// all findings, its filters and its pages need it.
+pub fn html(report: &Report, period: Option<&Period>, out: &mut dyn Write) -> Result<(), ReportError> {
+    let rows = rows::island(report, period)?;
+    file(Some(report), period, Value::from(Serde(rows)), out)
+}
+
+/// Writes what a period was like as one HTML file.
+pub fn html_period(period: &Period, out: &mut dyn Write) -> Result<(), ReportError> {
+    file(None, Some(period), Value::from(()), out)
+}
+
+fn file(report: Option<&Report>, period: Option<&Period>, rows: Value, out: &mut dyn Write) -> Result<(), ReportError> {
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        sha256(STYLE),
-        sha256(SCRIPT)
+        "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
+        only(STYLE),
+        only(SCRIPT)
     );
-    let view = Value::from(Serde(view::View::new(report)));
-    let context = context! { policy, style => STYLE, script => SCRIPT, ..view };
-    let template = env.template_from_named_str("report.html", TEMPLATE)?;
-    match template.render_captured_to(context, &mut *out) {
-        Ok(_) => Ok(out.flush()?),
-        Err(error) => Err(unwritten(error)),
-    }
+    let more = context! { policy, script => SCRIPT, rows };
+    render("file.html", Links::File, context! { ..more, ..common(report, period)? }, out)
 }
 
-/// Every string that comes into the page passes here: what is hidden in it becomes visible, then markup is escaped.
-fn harmless(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
-    match value.as_str() {
-        Some(text) if !value.is_safe() => escape_formatter(out, state, &Value::from(visible(text).into_owned())),
-        _ => escape_formatter(out, state, value),
-    }
-}
-
-/// A name for a place in the page.
-fn anchor(id: &str) -> String {
-    id.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()
-}
-
-fn sha256(text: &str) -> String {
-    STANDARD.encode(Digest::of(text.as_bytes()).as_bytes())
-}
-
-/// A destination that took no more is not the template's fault.
-fn unwritten(error: minijinja::Error) -> ReportError {
-    match std::error::Error::source(&error).and_then(|source| source.downcast_ref::<std::io::Error>()) {
-        Some(io) => ReportError::Write(std::io::Error::new(io.kind(), io.to_string())),
-        None => ReportError::Template(error),
-    }
+/// What every page is given.
+fn common(report: Option<&Report>, period: Option<&Period>) -> Result<Value, ReportError> {
+    let view = Value::from(Serde(view::View::new(report, period)));
+    let (run, over_time) = (view.get_attr("run")?, view.get_attr("period")?);
+    Ok(context! {
+        style => STYLE,
+        kicker => "Evidence of cloud configuration",
+        short_assurance => report.map(|report| report.assurance.short()),
+        store => report.map(|report| &report.store).or(period.map(|period| &period.store)),
+        run,
+        period => over_time,
+        view,
+    })
 }

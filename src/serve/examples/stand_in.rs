@@ -1,4 +1,5 @@
-//! The endpoint over a desk in memory, for tools that test what a server promises: `stand_in [ADDRESS]`.
+//! The endpoint over a desk in memory, for tools that test what a server promises: `stand_in [ADDRESS] [FINDINGS]`.
+//! With a number of findings it has a run and a period to show.
 //!
 //! Prints its port as the first line of standard output, and ends when standard input is closed.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "an example that talks to whoever starts it")]
@@ -6,6 +7,11 @@
 #[expect(dead_code, reason = "nobody troubles the desk here")]
 #[path = "../tests/serve/desk.rs"]
 mod desk;
+#[path = "../../report/tests/report/period.rs"]
+mod period;
+#[expect(dead_code, reason = "the sample of the report's tests has more than is needed here")]
+#[path = "../../report/tests/report/sample.rs"]
+mod sample;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -21,9 +27,26 @@ fn main() {
     config.token = Some(Token::new("example-token-0123456789").unwrap());
     let desk = Arc::new(desk::StandIn::default());
     *desk.metrics.lock().unwrap() = Some(metrics(&desk).encode());
+    if let Some(many) = std::env::args().nth(2) {
+        fill(&desk, many.parse().unwrap());
+    }
     let server = Server::bind(config, desk).unwrap();
     println!("{}", server.address().port());
     _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// Gives the desk the sample of the report, and more of its findings.
+fn fill(desk: &desk::StandIn, many: usize) {
+    let usual = sample::findings();
+    let mut findings = usual.clone();
+    for index in usual.len()..many {
+        let mut one = usual[index % usual.len()].clone();
+        one.resource = format!("{}-{index}", one.resource);
+        findings.push(one);
+    }
+    *desk.others.lock().unwrap() = Some(findings);
+    *desk.report.lock().unwrap() = Some(Arc::new(sample::rich()));
+    *desk.period.lock().unwrap() = Some(Arc::new(period::period()));
 }
 
 /// Every metric that there is, with what the desk says.

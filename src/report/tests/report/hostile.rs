@@ -86,7 +86,9 @@ fn no_markup_gets_into_the_page() {
     let known: Vec<String> = read(&page(&crate::sample::rich())).unwrap().into_iter().map(|(name, _)| name).collect();
     let elements = read(&html).unwrap();
     assert!(elements.iter().all(|(name, _)| known.contains(name)), "an element of their own");
-    assert_eq!(elements.iter().filter(|(name, _)| name == "script").count(), 1);
+    assert_eq!(elements.iter().filter(|(name, _)| name == "script").count(), 2, "the data, and the script");
+    let data = crate::pages::island(&html);
+    assert!(data.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b)), "data ends no element");
     assert!(!elements.iter().flat_map(|(_, attributes)| attributes).any(|(name, _)| name.starts_with("on")));
     assert!(!html.contains("49{%"), "a template was filled in");
     assert!(!html.contains(acts));

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::hostile::{self, HOSTILE, acts};
-use crate::period::{at, named};
+use crate::named_period::{at, named};
 use crate::sample::{evidence, findings, header, rich, standings, texts};
 
 #[expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]

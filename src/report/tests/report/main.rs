@@ -4,6 +4,8 @@ mod bounds;
 mod golden_forms;
 mod hostile;
 mod interchange;
+mod named_period;
+mod pages;
 mod peers;
 mod period;
 mod sample;

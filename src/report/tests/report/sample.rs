@@ -421,7 +421,7 @@ pub(crate) fn rich() -> Report {
 
 pub(crate) fn page(report: &Report) -> String {
     let mut out = Vec::new();
-    html(report, &mut out).unwrap();
+    html(report, None, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -93,16 +93,15 @@ fn the_page_is_well_formed() {
 fn the_page_loads_nothing() {
     let html = page(&rich());
     for (name, attributes) in read(&html).unwrap() {
-        assert!(
-            !["link", "img", "iframe", "object", "embed", "base", "form", "audio", "video"].contains(&&*name),
-            "{name}"
-        );
+        assert!(!["link", "img", "iframe", "object", "embed", "base", "audio", "video"].contains(&&*name), "{name}");
         for (attribute, value) in attributes {
             assert!(!["src", "srcset", "style", "action", "data"].contains(&&*attribute), "{name} has {attribute}");
+            assert!(name != "form" || attribute != "method", "nothing is sent");
             assert!(!attribute.starts_with("on"), "{name} has {attribute}");
             assert!(attribute != "href" || value.starts_with('#'), "{name} leads to {value}");
         }
     }
+    let html = html.replace("url(#hatch)", "");
     for load in ["http://", "https://", "url(", "@import", "fetch(", "XMLHttpRequest", "innerHTML", "eval("] {
         assert!(!html.contains(load), "{load}");
     }
@@ -128,7 +127,14 @@ fn its_policy_admits_its_own_script_and_style_only() {
 
 #[test]
 fn every_link_leads_somewhere_and_no_name_is_used_twice() {
-    let elements = read(&page(&rich())).unwrap();
+    for html in [page(&rich()), crate::pages::with_period(), crate::pages::over_time()] {
+        links_lead_somewhere(&html);
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "a helper of a test fails as a test does")]
+fn links_lead_somewhere(html: &str) {
+    let elements = read(html).unwrap();
     let all = |wanted: &str| -> Vec<String> {
         let attributes = elements.iter().flat_map(|(_, attributes)| attributes);
         attributes.filter(|(name, _)| name == wanted).map(|(_, value)| value.clone()).collect()
@@ -137,9 +143,10 @@ fn every_link_leads_somewhere_and_no_name_is_used_twice() {
     let unique: BTreeSet<_> = ids.iter().map(String::as_str).collect();
     assert_eq!(unique.len(), ids.len());
     let links = all("href");
-    assert!(links.len() > 30);
+    assert!(links.len() > 10);
     for link in links {
-        assert!(unique.contains(link.trim_start_matches('#')), "{link} leads nowhere");
+        let place = link.trim_start_matches('#').split('?').next().unwrap();
+        assert!(unique.contains(place), "{link} leads nowhere");
     }
 }
 

@@ -9,9 +9,11 @@ use evidenced_model::{
     CatalogId, Cause, CheckId, ControlId, ControlStanding, Digest, Finding, LogHead, ObjectiveCount, ObjectiveId,
     Provider, RunId, RunStatus, Scope, Severity, Standing, Strength, Tally, Totals, Verdict, VerdictCounts,
 };
+use evidenced_report::Report;
+use evidenced_report::period::Period;
 use evidenced_serve::{
-    ConfigStatus, Controls, Desk, DeskError, EvidenceAge, FindingsQuery, Page, Paged, Readiness, Reason, RunSummary,
-    ScheduleStatus, SlotStatus, SpoolStatus, StartRequest, Started, Status,
+    ConfigStatus, Controls, Desk, DeskError, EvidenceAge, FindingKey, FindingsQuery, Page, Paged, Readiness, Reason,
+    RunSummary, ScheduleStatus, SlotStatus, SpoolStatus, StartRequest, Started, Status, StoredFinding,
 };
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -49,6 +51,12 @@ pub(crate) struct StandIn {
     pub(crate) started: Mutex<Vec<StartRequest>>,
     /// More of each finding, for answers that are long.
     pub(crate) padding: Mutex<usize>,
+    /// Other findings than the usual ones.
+    pub(crate) others: Mutex<Option<Vec<Finding>>>,
+    /// The newest run, as pages show it.
+    pub(crate) report: Mutex<Option<Arc<Report>>>,
+    /// How things stood over time.
+    pub(crate) period: Mutex<Option<Arc<Period>>>,
 }
 
 impl Gate {
@@ -64,6 +72,11 @@ impl Gate {
 }
 
 impl StandIn {
+    fn all(&self) -> Vec<Finding> {
+        let others = self.others.lock().unwrap().clone();
+        others.unwrap_or_else(|| findings(*self.padding.lock().unwrap()))
+    }
+
     fn trouble(&self) -> Result<(), DeskError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let trouble = std::mem::take(&mut *self.trouble.lock().unwrap());
@@ -163,11 +176,11 @@ impl Desk for StandIn {
 
     fn findings(&self, query: &FindingsQuery) -> Result<Paged<Box<RawValue>>, DeskError> {
         self.trouble()?;
-        if query.run.is_some_and(|run| !runs().iter().any(|own| own.run == run)) {
+        let shown = self.report.lock().unwrap().as_ref().map(|report| report.run);
+        if query.run.is_some_and(|run| shown != Some(run) && !runs().iter().any(|own| own.run == run)) {
             return Err(DeskError::Missing("The log does not name this run.".into()));
         }
-        let wanted = |finding: &Finding| query.verdicts.is_empty() || query.verdicts.contains(&finding.verdict);
-        let findings: Vec<_> = findings(*self.padding.lock().unwrap()).into_iter().filter(wanted).collect();
+        let findings: Vec<_> = self.all().into_iter().filter(|finding| fits(query, finding)).collect();
         let begin = match &query.page.cursor {
             None => 0,
             Some(cursor) => cursor
@@ -182,6 +195,35 @@ impl Desk for StandIn {
         Ok(Paged { items: items.collect(), next: (end < findings.len()).then(|| end.to_string()) })
     }
 
+    fn finding(&self, key: &FindingKey) -> Result<Option<StoredFinding>, DeskError> {
+        self.trouble()?;
+        let named = |finding: &Finding| {
+            let scope = &finding.scope;
+            let place = (&scope.provider, &scope.account, &scope.region) == (&key.provider, &key.account, &key.region);
+            place && finding.check == key.check && finding.kind == key.kind && finding.resource == key.resource
+        };
+        let Some(finding) = self.all().into_iter().find(named) else { return Ok(None) };
+        let mut line = Vec::new();
+        finding.write_line(&mut line);
+        let object = "v1/objects/3f/3f2a9c1d5be7604811aa22bb33cc44dd55ee66ff778899001122334455667788.jsonl.zst";
+        let resource = serde_json::json!({ "id": finding.resource, "kind": finding.kind, "fields": finding.observed });
+        Ok(Some(StoredFinding {
+            run: runs()[0].run,
+            line: String::from_utf8(line).unwrap(),
+            object: object.to_owned(),
+            resource: Some((format!("{resource}\n"), object.replace("3f", "aa"))),
+        }))
+    }
+
+    fn report(&self) -> Result<Option<Arc<Report>>, DeskError> {
+        self.trouble()?;
+        Ok(self.report.lock().unwrap().clone())
+    }
+
+    fn period(&self) -> Result<Option<Arc<Period>>, DeskError> {
+        Ok(self.period.lock().unwrap().clone())
+    }
+
     fn start(&self, request: StartRequest) -> Result<Started, DeskError> {
         self.trouble()?;
         if request.schedule.as_ref().is_some_and(|name| !["daily", "hourly"].contains(&name.as_str())) {
@@ -191,6 +233,21 @@ impl Desk for StandIn {
         started.push(request);
         Ok(Started { before: started.len() as u64 - 1 })
     }
+}
+
+fn fits(query: &FindingsQuery, finding: &Finding) -> bool {
+    (query.verdicts.is_empty() || query.verdicts.contains(&finding.verdict))
+        && (query.severities.is_empty() || query.severities.contains(&finding.severity))
+        && query.provider.as_ref().is_none_or(|provider| *provider == finding.scope.provider)
+        && query.account.as_ref().is_none_or(|account| *account == finding.scope.account)
+        && query.check.as_ref().is_none_or(|check| glob(check, finding.check.as_str()))
+        && query.resource.as_ref().is_none_or(|resource| glob(resource, &finding.resource))
+}
+
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(text) = text.strip_prefix(start) else { return false };
+    (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| glob(rest, &text[at..]))
 }
 
 /// Three runs, newest first.

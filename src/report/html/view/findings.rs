@@ -1,13 +1,24 @@
 //! Checks and their findings, as the HTML template shows them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::document::{CheckReport, EvidenceRef, Kept, Shown, ShownFinding};
+use super::period::place;
+use crate::document::{CheckReport, EvidenceRef, Kept, Report, Shown, ShownFinding};
+use crate::table::because;
 use crate::words::{self, count, number};
+
+/// So many findings are shown whole at most; the table has a row for each.
+const WHOLE: usize = 1_000;
+/// So many bytes they may take, about.
+const ROOM: usize = 1_000_000;
+/// So many of each verdict and check.
+const MOST: usize = 10;
 
 /// The most telling verdict that a check has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Group {
+pub(in crate::html) enum Group {
     Fail,
     Unknown,
     Waived,
@@ -17,7 +28,7 @@ pub(super) enum Group {
 }
 
 #[derive(Serialize)]
-pub(super) struct CheckView<'a> {
+pub(in crate::html) struct CheckView<'a> {
     check: &'a CheckReport,
     state: &'static str,
     tally: String,
@@ -37,7 +48,7 @@ struct GroupView<'a> {
 }
 
 #[derive(Serialize)]
-struct FindingView<'a> {
+pub(in crate::html) struct FindingView<'a> {
     resource: &'a str,
     kind: &'a str,
     place: String,
@@ -49,7 +60,7 @@ struct FindingView<'a> {
 }
 
 #[derive(Serialize)]
-struct ValueView<'a> {
+pub(in crate::html) struct ValueView<'a> {
     name: &'a str,
     value: String,
     /// Something of ours to say about the value, beside it.
@@ -57,7 +68,7 @@ struct ValueView<'a> {
 }
 
 impl Group {
-    pub(super) fn of(check: &CheckReport) -> Self {
+    pub(in crate::html) fn of(check: &CheckReport) -> Self {
         if check.fails.count > 0 {
             Self::Fail
         } else if check.unknowns.count > 0 {
@@ -73,7 +84,7 @@ impl Group {
         }
     }
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(in crate::html) fn as_str(self) -> &'static str {
         match self {
             Self::Fail => "fail",
             Self::Unknown => "unknown",
@@ -86,7 +97,7 @@ impl Group {
 }
 
 impl<'a> CheckView<'a> {
-    pub(super) fn new(check: &'a CheckReport) -> Self {
+    pub(in crate::html) fn new(check: &'a CheckReport, each: usize) -> Self {
         let groups = [
             ("fail", &check.fails, "fail", "fail"),
             ("unknown", &check.unknowns, "unknown", "unknown"),
@@ -101,41 +112,46 @@ impl<'a> CheckView<'a> {
             fails: number(check.fails.count),
             of: number(check.counts.total() - check.counts.not_applicable),
             groups: groups
-                .map(|(verdict, kept, one, many)| group(verdict, kept, &count(kept.count, one, many)))
+                .map(|(verdict, kept, one, many)| group(verdict, kept, &count(kept.count, one, many), each))
                 .collect(),
         }
     }
 }
 
-fn group<'a>(verdict: &'static str, kept: &'a Kept, heading: &str) -> GroupView<'a> {
-    let heading = if verdict == "pass" && kept.left_out > 0 && !kept.shown.is_empty() {
-        format!("{heading}; {}", count(kept.shown.len() as u64, "example", "examples"))
+fn group<'a>(verdict: &'static str, kept: &'a Kept, heading: &str, each: usize) -> GroupView<'a> {
+    let shown = &kept.shown[..kept.shown.len().min(each)];
+    let left_out = kept.count - shown.len() as u64;
+    let heading = if verdict == "pass" && left_out > 0 && !shown.is_empty() {
+        format!("{heading}; {}", count(shown.len() as u64, "example", "examples"))
     } else {
         heading.to_owned()
     };
     GroupView {
         verdict,
         heading,
-        left_out: (kept.left_out > 0).then(|| number(kept.left_out)),
+        left_out: (left_out > 0).then(|| number(left_out)),
         // A short list of fails is shown at once.
-        open: verdict == "fail" && kept.shown.len() <= 3,
-        findings: kept.shown.iter().map(finding).collect(),
+        open: verdict == "fail" && shown.len() <= 3,
+        findings: shown.iter().map(finding).collect(),
     }
 }
 
-fn finding(finding: &ShownFinding) -> FindingView<'_> {
-    let scope = &finding.scope;
-    let place = |scope: &evidenced_model::Scope| format!("{}:{} {}", scope.provider, scope.account, scope.region);
+pub(in crate::html) fn finding(finding: &ShownFinding) -> FindingView<'_> {
     FindingView {
         resource: &finding.resource,
         kind: finding.kind.as_str(),
-        place: place(scope),
+        place: place(&finding.scope),
         waiver: finding.waiver.as_ref().map(|waiver| waiver.id.as_str()),
-        values: finding.observed.iter().map(|(name, value)| shown(name, value)).collect(),
+        values: values(&finding.observed),
         because: finding.because.iter().map(because).collect(),
         rests_on: finding.rests_on.iter().map(|r| [r.id.clone(), r.kind.to_string(), place(&r.scope)]).collect(),
         evidence: finding.evidence.as_ref(),
     }
+}
+
+/// The values that decided, as a list of names and texts.
+pub(in crate::html) fn values(observed: &BTreeMap<String, Shown>) -> Vec<ValueView<'_>> {
+    observed.iter().map(|(name, value)| shown(name, value)).collect()
 }
 
 fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
@@ -152,11 +168,29 @@ fn shown<'a>(name: &'a str, value: &Shown) -> ValueView<'a> {
     }
 }
 
-fn because(because: &evidenced_model::Because) -> String {
-    let needs = match (&because.permission, &because.call) {
-        (Some(permission), _) => format!(" (needs {permission})"),
-        (None, Some(call)) => format!(" ({call})"),
-        (None, None) => String::new(),
+/// How many findings of each verdict a check shows whole, so that the page stays small however many checks there are, and
+/// whatever their findings hold.
+pub(in crate::html) fn each(report: &Report) -> usize {
+    let kept = |check: &'_ CheckReport| {
+        [&check.fails, &check.unknowns, &check.waived, &check.passes].map(|kept| kept.shown.len())
     };
-    format!("{}: {}{needs}", because.field, words::cause(because.cause))
+    let fits = |each: usize| {
+        let all: usize = report.checks.iter().flat_map(kept).map(|many| many.min(each)).sum();
+        let groups =
+            report.checks.iter().flat_map(|check| [&check.fails, &check.unknowns, &check.waived, &check.passes]);
+        let bytes: usize = groups.flat_map(|kept| kept.shown.iter().take(each)).map(weight).sum();
+        all <= WHOLE && bytes <= ROOM
+    };
+    (1..=MOST).rev().find(|each| fits(*each)).unwrap_or(1)
+}
+
+/// About so many bytes a finding takes in the page.
+fn weight(finding: &ShownFinding) -> usize {
+    let value = |value: &Shown| match value {
+        Shown::Whole(value) => value.to_string().len(),
+        Shown::Cut { cut, .. } => cut.len(),
+    };
+    let values: usize = finding.observed.iter().map(|(name, shown)| 60 + name.len() + value(shown)).sum();
+    let because: usize = finding.because.iter().map(|because| 60 + because.field.len()).sum();
+    700 + 2 * finding.resource.len() + values + because + 200 * finding.rests_on.len()
 }
