@@ -83,17 +83,17 @@ pub fn soa_csv<'a>(rows: impl IntoIterator<Item = &'a SoaRow>, out: &mut dyn Wri
     Ok(table.flush()?)
 }
 
-/// A line of somebody's table: its number in the file, and its cells by the name of their column.
+/// A row of somebody's table: its number, and its cells by the name of their column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadRow {
-    /// The line, from 1.
-    pub line: u64,
+    /// The row, as a spreadsheet counts them: the first below the headings is 2.
+    pub row: u64,
     /// What stands in each column.
     pub cells: BTreeMap<String, String>,
 }
 
 /// Reads such a table, whoever saved it: with commas or semicolons, its columns in any order, and others beside them.
-/// A mark before a formula is taken away again. Gives the lines, or what is wrong.
+/// A mark before a formula is taken away again. Gives the rows, or what is wrong.
 pub fn read_soa_csv(text: &str) -> Result<Vec<ReadRow>, String> {
     let text = text.trim_start_matches('\u{feff}');
     let head = text.lines().next().unwrap_or_default();
@@ -105,11 +105,10 @@ pub fn read_soa_csv(text: &str) -> Result<Vec<ReadRow>, String> {
         return Err("it has no column `number`; write one with `evidenced soa export`".to_owned());
     }
     let mut rows = Vec::new();
-    for record in table.records() {
+    for (row, record) in (2..).zip(table.records()) {
         let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
         let cells = names.iter().cloned().zip(record.iter().map(plain)).collect();
-        rows.push(ReadRow { line, cells });
+        rows.push(ReadRow { row, cells });
     }
     Ok(rows)
 }
@@ -156,7 +155,7 @@ mod tests {
     #[test]
     fn other_tables_are_understood() {
         let rows = read_soa_csv("\u{feff}Number;Remark;Applicable\r\nA.7.4;x; no \r\nA.7.5;;yes\r\n").unwrap();
-        assert_eq!((rows[0].cells["applicable"].as_str(), rows[1].line), ("no", 3));
+        assert_eq!((rows[0].cells["applicable"].as_str(), rows[1].row), ("no", 3));
         assert!(read_soa_csv("a,b\n1,2\n").unwrap_err().contains("`number`"));
         assert!(read_soa_csv("").is_err());
     }

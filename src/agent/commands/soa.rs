@@ -216,7 +216,7 @@ fn against_table(
         }
         let mine = ours.iter().find(|mine| mine.number.as_str() == number && mine.catalog.as_str() == of);
         if !seen.insert((of.clone(), number.clone())) {
-            let what = format!("{file}:{}: {of} {number} is there twice; remove one of the lines", row.line);
+            let what = format!("{file}, row {}: {of} {number} is there twice; remove one of them", row.row);
             return Err(Ended::new(Exit::Usage, what));
         }
         let difference = |member: &str, from: String, to: String| Difference {

@@ -1,6 +1,7 @@
 //! What is declared in `isms.yaml`, through the whole program: logged, sealed, applied, judged again, shown.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -190,7 +191,7 @@ fn a_declaration_that_is_wrong_is_one_clear_error() {
             let config = config.replace("checks: { ", "checks: { params: { log_buckets: [a] }, ");
             std::fs::write(place.path("evidenced.yaml"), config).unwrap();
         }
-        for command in [&["config", "check"][..], &["collect"], &["run"]] {
+        for command in [&["config", "check"][..], &["collect"], &["run", "-q"]] {
             let (code, out, error) = place.done(command, &[]);
             assert_eq!(code, Some(2), "{command:?}: {out}{error}");
             assert!(error.contains(part) && error.contains(".yaml"), "{part:?}: {error}");
@@ -233,4 +234,30 @@ fn the_statement_goes_out_as_a_table_and_comes_back() {
     let clauses = place.run(&["controls", "list", "--catalog", "iso27001-2022", "--clauses", "--format", "json"], &[]);
     assert_eq!(clauses.lines().count(), 25);
     assert_eq!(place.run(&["controls", "list", "--catalog", "iso27001-2022"], &[]).lines().count(), 93);
+}
+
+#[test]
+fn a_running_daemon_takes_a_right_declaration_and_keeps_the_old_one_over_a_wrong_one() {
+    let place = Place::new();
+    place.declare(WAIVER);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evidenced-bench"));
+    command.arg("run").current_dir(place.0.path()).env_clear().stdin(Stdio::null());
+    let mut daemon = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(daemon.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |part: &str| log.by_ref().find(|line| line.contains(part)).unwrap_or_else(|| panic!("no {part:?}"));
+    let signal = |name: &str| {
+        let pid = daemon.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    until("at work");
+    std::fs::write(place.path("isms.yaml"), WAIVER.replace("A.7.4", "A.7.44")).unwrap();
+    signal("-HUP");
+    let line = until("the one before stays in force");
+    assert!(line.contains("isms.yaml:4") && line.contains("A.7.44"), "{line}");
+    std::fs::write(place.path("isms.yaml"), WAIVER.replace("Operations", "Platform")).unwrap();
+    signal("-HUP");
+    until("another config is in force");
+    until("at work");
+    signal("-TERM");
+    assert!(daemon.wait().unwrap().success());
 }
