@@ -5,6 +5,7 @@
 //! objects/<sha256>.<ext>    the objects
 //! entry                     the attempt at the log entry, in a page that was written out beforehand
 //! parcel.json               what it is
+//! sent                      its objects were seen to be in the store
 //! ```
 //!
 //! It gets its name by one rename once all of it is on the disk, as a bundle does, and shares the one order.
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::{Refusal, keep_page, objects_in, seq_of};
 use crate::journal::{PAGE, attempt_in, shortened};
 use crate::places::{place, torn};
+use crate::remote::LONG;
 use crate::{Room, Spool, SpoolError, disk};
 
 /// So many bytes of a large file are in memory at once.
@@ -207,6 +209,10 @@ impl ParcelWriter {
     }
 }
 
+fn is_long(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.len() > LONG)
+}
+
 impl Sink for ParcelWriter {
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<Put, SinkError> {
         self.add(path, bytes).map_err(|error| match error {
@@ -265,9 +271,19 @@ impl Parcel {
         self.facts.draft.subject().cloned().unwrap_or_else(|| Subject::new("", Digest::ZERO))
     }
 
-    /// Where its objects belong, and where they are.
+    /// Where its objects belong, and where they are; of long ones, those that are not in the store already.
     pub(crate) fn objects(&self) -> Result<Vec<(String, PathBuf)>, SpoolError> {
-        objects_in(&self.folder.join("objects"))
+        let mut objects = objects_in(&self.folder.join("objects"))?;
+        if self.folder.join("sent").exists() {
+            objects.retain(|(_, file)| !is_long(file));
+        }
+        Ok(objects)
+    }
+
+    /// Remembers that all its objects are in the store. Only of long ones is it known that they will stay there: a
+    /// store may keep others in its hands until the log entry is written, so that they are sent again with it.
+    pub(crate) fn set_sent(&self) {
+        disk::note(&self.folder.join("sent"), b"");
     }
 
     /// The attempt at its log entry that was kept.

@@ -244,6 +244,7 @@ impl Sending<'_> {
         place("push.parcel").map_err(&failed)?;
         self.must_be_ours(&parcel.subject().name, &parcel.facts.agent, &parcel.facts.store)?;
         self.remote.put_all(parcel.objects()?).map_err(SealError::from)?;
+        parcel.set_sent();
         place("push.parcel.sent").map_err(&failed)
     }
 

@@ -18,7 +18,11 @@ use crate::places::place;
 const AT_ONCE: usize = 32;
 /// Bytes of uploads under way at once, in KiB.
 const MEMORY_KIB: u32 = 32 << 10;
-/// The largest file that is read as a whole; nothing larger is ever stored.
+/// A file that is longer is not held in memory, where the store can do without.
+pub(crate) const LONG: u64 = 4 << 20;
+/// The slowest line that such a file is sent by, in bytes a second.
+const SLOWEST: u64 = 512 << 10;
+/// The largest file that is read as a whole; only attached files are larger, and nobody reads those here.
 const LARGEST: u64 = 256 << 20;
 /// So long one request may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -111,9 +115,14 @@ impl Remote {
         let bytes = std::fs::metadata(&file).map_err(local)?.len();
         let share = u32::try_from(bytes / 1024 + 1).unwrap_or(MEMORY_KIB).min(MEMORY_KIB);
         let _share = memory.acquire_many(share).await.map_err(|error| away(error.to_string()))?;
-        let bytes = std::fs::read(&file).map_err(local)?;
         place("push.object").map_err(local)?;
-        let put = self.patiently(&path, bytes).await?;
+        let put = if bytes > LONG {
+            let patience = self.patience + Duration::from_secs(bytes / SLOWEST);
+            let put = tokio::time::timeout(patience, self.store.put_file(&path, &file)).await;
+            put.unwrap_or_else(|_| Err(away(self.silence())))?
+        } else {
+            self.patiently(&path, std::fs::read(&file).map_err(local)?).await?
+        };
         place("push.object.sent").map_err(local)?;
         Ok(put)
     }

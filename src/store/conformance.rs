@@ -20,6 +20,7 @@ pub async fn suite(store: &dyn Store) {
 pub async fn suite_without_races(store: &dyn Store) {
     create_only(store).await;
     reads_back(store).await;
+    copies(store).await;
     lists(store).await;
     refuses_foreign_names(store).await;
     store.lock().await.unwrap_or_else(|error| panic!("a store says how it locks: {error}"));
@@ -49,6 +50,26 @@ async fn reads_back(store: &dyn Store) {
     assert!(archive.read("v1/objects/cd/large.bin", 2_999_999).is_err(), "a limit is a limit");
     assert_eq!(archive.read("v1/objects/cd/nothing.bin", 1), Ok(None), "what is not there is no error");
     assert_eq!(archive.read("v1/objects/cd/large.bin/deeper", 1), Ok(None), "nothing is below a file");
+}
+
+async fn copies(store: &dyn Store) {
+    let file = tempfile::NamedTempFile::new().unwrap_or_else(|error| panic!("a temporary file: {error}"));
+    let file = file.into_temp_path();
+    let write = |bytes: &[u8]| std::fs::write(&file, bytes).unwrap_or_else(|error| panic!("{error}"));
+    let large: Vec<u8> = (0..5_000_000_u32).map(|index| (index % 241) as u8).collect();
+    write(&large);
+    let path = "v1/objects/ef/copied.bin";
+    assert_eq!(store.put_file(path, &file).await, Ok(Put::Written), "a file of the disk is written");
+    assert_eq!(store.put_file(path, &file).await, Ok(Put::AlreadyThere), "equal bytes count as written");
+    assert_eq!(store.put(path, large.clone()).await, Ok(Put::AlreadyThere), "however they were written");
+    write(&large[..4_999_999]);
+    let exists = SinkError::Exists { path: path.to_owned() };
+    assert_eq!(store.put_file(path, &file).await, Err(exists), "other bytes are refused");
+    assert_eq!(store.archive().read(path, 5_000_000), Ok(Some(large)), "what is there stays as it was");
+    file.close().unwrap_or_else(|error| panic!("{error}"));
+    let file = std::path::Path::new("there/is/no/such/file");
+    assert!(store.put_file("v1/objects/ef/gone.bin", file).await.is_err(), "a file that is not there is an error");
+    assert_eq!(store.archive().read("v1/objects/ef/gone.bin", 1), Ok(None));
 }
 
 async fn lists(store: &dyn Store) {

@@ -1,5 +1,6 @@
 //! The contract of every store.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +14,19 @@ pub trait Store: Send + Sync {
     /// there are [`SinkError::Exists`]. When this returns, the file is as durable as the store makes it,
     /// or will be before any later file outside `v1/objects/` is.
     async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, SinkError>;
+
+    /// The same for a file on the disk, which may be too large to be held in memory; when this returns, it is as durable
+    /// as the store makes it. A store that does not do better holds it as a whole.
+    async fn put_file(&self, path: &str, file: &Path) -> Result<Put, SinkError> {
+        let unread = |error: std::io::Error| {
+            let reason = format!("{}: {error}", file.display());
+            SinkError::Away { path: path.to_owned(), reason }
+        };
+        let from = file.to_owned();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(from)).await;
+        let bytes = read.map_err(std::io::Error::other).and_then(|read| read).map_err(unread)?;
+        self.put(path, bytes).await
+    }
 
     /// The reading side. It sees every file whose `put` has returned.
     fn archive(&self) -> Arc<dyn Archive>;

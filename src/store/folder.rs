@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -100,6 +100,30 @@ impl Folder {
             store.name_all(&mut waiting)?;
         }
         Ok(Put::Written)
+    }
+
+    /// Copies a file that is not there yet, a piece at a time: see [`Store::put_file`].
+    pub fn put_copy(&self, path: &str, from: &Path) -> Result<Put, SinkError> {
+        let store = &*self.0;
+        let place = store.place(path).map_err(|reason| SinkError::Refused { path: path.to_owned(), reason })?;
+        let failed = |error: std::io::Error| away(path, &error);
+        store.flush()?;
+        if place.exists() {
+            return if same(&place, from).map_err(failed)? {
+                Ok(Put::AlreadyThere)
+            } else {
+                Err(SinkError::Exists { path: path.to_owned() })
+            };
+        }
+        let folder = place.parent().unwrap_or(&store.root);
+        store.make_folders(folder).map_err(failed)?;
+        let mut temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
+        std::io::copy(&mut File::open(from).map_err(failed)?, temporary.as_file_mut()).map_err(failed)?;
+        read_only(temporary.as_file()).map_err(failed)?;
+        temporary.as_file().sync_all().map_err(failed)?;
+        let put = name(temporary.into_temp_path(), &place, path)?;
+        sync_folder(folder).map_err(failed)?;
+        Ok(put)
     }
 
     /// Gives all objects that wait their names, durably.
@@ -234,6 +258,16 @@ impl Store for Folder {
         }
     }
 
+    async fn put_file(&self, path: &str, file: &Path) -> Result<Put, SinkError> {
+        let (folder, path, file) = (self.clone(), path.to_owned(), file.to_owned());
+        let task = tokio::task::spawn_blocking(move || folder.put_copy(&path, &file));
+        match task.await {
+            Ok(put) => put,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => Err(SinkError::Away { path: self.location(), reason: error.to_string() }),
+        }
+    }
+
     fn archive(&self) -> Arc<dyn Archive> {
         Arc::new(self.clone())
     }
@@ -284,6 +318,20 @@ fn folder_of(url: &str) -> Result<PathBuf, StoreError> {
     }
     let decoded = percent_decode_str(path).decode_utf8().map_err(|_| wrong("its path is not UTF-8"))?;
     Ok(PathBuf::from(decoded.into_owned()))
+}
+
+/// Whether two files hold the same bytes.
+fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(File::open(one)?), BufReader::new(File::open(other)?));
+    loop {
+        let (a, b) = (one.fill_buf()?, other.fill_buf()?);
+        let count = a.len().min(b.len());
+        if count == 0 || a[..count] != b[..count] {
+            return Ok(a.is_empty() && b.is_empty());
+        }
+        one.consume(count);
+        other.consume(count);
+    }
 }
 
 /// What a write of these bytes comes to if the file is there; `None` if it is not.

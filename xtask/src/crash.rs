@@ -56,11 +56,14 @@ fn at(program: &Path, folder: &Path, place: &str) -> Result<String> {
     } else if !new {
         agent.collect(None)?;
     }
+    let beside = place.starts_with("parcel.") || place.starts_with("push.parcel");
+    let passes: &[&str] = if beside { &ATTACH } else { &["collect", "-q"] };
     let before = agent.logged()?;
-    let ended = agent.command(&["collect", "-q"], Some(place))?;
+    let ended = agent.command(passes, Some(place))?;
     let signal = std::os::unix::process::ExitStatusExt::signal(&ended.status);
     ensure!(signal == Some(6), "the place is never passed: {}", String::from_utf8_lossy(&ended.stderr));
     let sealed = agent.sealed()?;
+    let waited = agent.parcels()?;
     agent.come_back()?;
     agent.collect(None)?;
     let after = agent.logged()?;
@@ -76,11 +79,20 @@ fn at(program: &Path, folder: &Path, place: &str) -> Result<String> {
     ensure!(after.started == after.ended, "{} runs began, {} ended", after.started, after.ended);
     agent.verify()?;
     ensure!(fs::read_dir(agent.folder.join("state/spool/bundles"))?.next().is_none(), "something is left in the spool");
+    ensure!(agent.parcels()? == 0, "something sealed beside runs is left in the spool");
+    if beside {
+        let attached = after.attached - before.attached;
+        ensure!(attached >= waited && attached <= 1, "{waited} attachments waited, {attached} are in the log");
+        return Ok(format!("{attached} attachments in the log, of {waited} that were sealed and waited"));
+    }
     Ok(match after.runs.len() - before.runs.len() {
         1 => "the run that ended there is given up, the next one is whole".to_owned(),
         runs => format!("the run that ended there is stored; {runs} more runs in the log"),
     })
 }
+
+/// What passes the places of what is sealed beside runs.
+const ATTACH: [&str; 7] = ["attach", "-q", "--control", "A.6.3", "--by", "Jo Example", "minutes.txt"];
 
 /// One agent over a synthetic cloud and a folder.
 struct Agent {
@@ -92,6 +104,7 @@ struct Agent {
 struct Logged {
     runs: Vec<String>,
     started: usize,
+    attached: usize,
     ended: usize,
 }
 
@@ -109,6 +122,7 @@ impl Agent {
             kinds.display()
         );
         fs::write(folder.join("evidenced.yaml"), config).context("write the config")?;
+        fs::write(folder.join("minutes.txt"), "minutes").context("write what is attached")?;
         Ok(Self { program: program.to_owned(), folder: folder.to_owned() })
     }
 
@@ -177,6 +191,12 @@ impl Agent {
         Ok(sealed)
     }
 
+    /// How much waits that was sealed beside runs.
+    fn parcels(&self) -> Result<usize> {
+        let Ok(entries) = fs::read_dir(self.folder.join("state/spool/parcels")) else { return Ok(0) };
+        Ok(entries.collect::<Result<Vec<_>, _>>()?.len())
+    }
+
     /// The statements in the store.
     fn statements(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
@@ -205,7 +225,7 @@ impl Agent {
     }
 
     fn logged(&self) -> Result<Logged> {
-        let mut logged = Logged { runs: Vec::new(), started: 0, ended: 0 };
+        let mut logged = Logged { runs: Vec::new(), started: 0, attached: 0, ended: 0 };
         let Ok(entries) = fs::read_dir(self.folder.join("evidence/v1/log/crash")) else { return Ok(logged) };
         for entry in entries {
             let envelope: Value = serde_json::from_slice(&fs::read(entry?.path())?)?;
@@ -213,6 +233,7 @@ impl Agent {
             let statement: Value = serde_json::from_slice(&payload)?;
             let entry = &statement["predicate"];
             match entry["kind"].as_str() {
+                Some("attachment") => logged.attached += 1,
                 Some("started") => logged.started += 1,
                 Some("abandoned") => logged.ended += 1,
                 Some("run") => {

@@ -28,6 +28,8 @@ use crate::lines::Lines;
 use crate::sealing;
 use crate::state::State;
 
+/// The largest file, in bytes.
+const LARGEST: u64 = 2 << 30;
 /// The longest name, title and note, in bytes.
 const LONGEST: usize = 512;
 const LONGEST_NOTE: usize = 8192;
@@ -131,6 +133,9 @@ fn open(path: &Path) -> Result<(File, Metadata, String), Ended> {
     }
     if !metadata.is_file() {
         return Err(wrong("it is no regular file; save it as one first"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(wrong("it is larger than 2 GiB; attach it in parts"));
     }
     if metadata.len() == 0 {
         return Err(wrong("it is empty, so that it shows nothing"));

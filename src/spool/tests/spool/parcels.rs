@@ -246,6 +246,23 @@ fn a_long_file_is_copied_piece_by_piece() {
     world.drain(&spool);
     let stored = world.store.memory.read(&object_path(&copied.digest, Format::Binary), u64::MAX - 1).unwrap().unwrap();
     assert_eq!(stored.len(), 5_000_000);
+    let sent = |world: &World| {
+        let requests = world.store.requests.lock().unwrap();
+        requests.iter().filter(|(what, path)| *what == Request::Put && path.contains(".bin")).count()
+    };
+    assert_eq!(sent(&world), 1);
+    // While the key is away, what is long is not sent again and again.
+    let mut writer = spool.parcel().unwrap();
+    let copied = writer.copy(&mut Long(6_000_000)).unwrap();
+    let draft = record(&mut writer, &world.agent, copied.digest, copied.bytes).unwrap();
+    spool.enqueue_parcel(writer, draft).unwrap();
+    *world.key.away.lock().unwrap() = true;
+    for _ in 0..3 {
+        assert!(world.push(&spool).stopped.is_some());
+    }
+    *world.key.away.lock().unwrap() = false;
+    world.drain(&spool);
+    assert_eq!(sent(&world), 2);
     let broken = spool.parcel().unwrap().copy(&mut Broken).unwrap_err();
     assert!(broken.to_string().contains("the disk is gone"), "{broken}");
     world.everything_arrived();

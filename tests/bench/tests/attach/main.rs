@@ -132,7 +132,7 @@ fn what_cannot_be_evidence_is_refused_and_nothing_is_sealed() {
     attach(&["--control", "A.6.3", "gone.pdf"], "gone.pdf: there is no such file");
     attach(&["--control", "A.6.3", "empty.txt"], "it is empty");
     attach(&["--control", "A.6.3", "folder"], "it is a folder");
-    attach(&["--control", "A.6.33", "minutes.pdf"], "did you mean A.6.3?");
+    attach(&["--control", "a.6.3", "minutes.pdf"], "did you mean A.6.3?");
     attach(&["--control", "A.9.2.3", "minutes.pdf"], "one of iso27001-2013, and now");
     attach(&["--control", "A.6.3,A.99", "minutes.pdf"], "--control A.99");
     attach(&["--control", "A.6.3", "--catalog", "iso27017-2015", "minutes.pdf"], "no control of iso27017-2015");
