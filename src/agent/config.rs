@@ -346,7 +346,7 @@ impl Loaded {
             if !names.insert(&schedule.name) {
                 return Err(wrong("name", &format!("there are two schedules {:?}", schedule.name)));
             }
-            let nobody = |glob: &&String| !known.iter().any(|id| crate::plan::glob(glob, id));
+            let nobody = |glob: &&String| !known.iter().any(|id| evidenced_model::glob(glob, id));
             if let Some(glob) = schedule.collectors.iter().find(nobody) {
                 let message = format!("there is no collector {glob:?}; known: {}", known.join(", "));
                 return Err(wrong("collectors", &message));

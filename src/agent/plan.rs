@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evidenced_check::{Judge, Library};
 use evidenced_kit::{AccountSession, CoverageBuilder, Job, Manifest, Reach, Wants};
-use evidenced_model::{KindId, Region, Scope};
+use evidenced_model::{KindId, Region, Scope, glob};
 
 use crate::config::CollectConfig;
 
@@ -162,50 +162,4 @@ fn wants(library: &Library, judge: &Judge, collect: CollectConfig) -> Wants {
         }
     }
     Wants { all: collect == CollectConfig::All, fields }
-}
-
-/// Whether a pattern with `*` and `?` matches a whole name.
-pub(crate) fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || c == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                star = Some((at, from + 1));
-                p = at + 1;
-                n = from + 1;
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::glob;
-
-    #[test]
-    fn globs_match_whole_names() {
-        for (pattern, name, matches) in [
-            ("aws.*", "aws.s3", true),
-            ("aws.s3*", "aws.s3", true),
-            ("*", "", true),
-            ("aws.s?", "aws.s3", true),
-            ("aws", "aws.s3", false),
-            ("*.s3", "aws.iam", false),
-            ("*a*b*", "xxaxxbxx", true),
-        ] {
-            assert_eq!(glob(pattern, name), matches, "{pattern} {name}");
-        }
-    }
 }

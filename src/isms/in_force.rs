@@ -1,12 +1,11 @@
 //! The waivers that hold at a moment, and the voice of those that end.
 
-use evidenced_model::{Finding, Verdict, WaiverRef};
+use evidenced_model::{Finding, Verdict, WaiverRef, glob};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Map, Value};
 
-use crate::glob::glob;
 use crate::{Isms, Waiver};
 
 /// So many days before its end a waiver is spoken of.

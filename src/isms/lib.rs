@@ -7,7 +7,6 @@
 mod changes;
 mod document;
 mod error;
-mod glob;
 mod in_force;
 mod load;
 mod params;

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidenced_model::{CatalogId, CheckId, ControlId};
+use evidenced_model::{CatalogId, CheckId, ControlId, glob};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde_saphyr::Spanned;
 
 use crate::error::hint;
-use crate::glob::glob;
 use crate::raw::{Pairs, Raw, RawApprover, RawStatement, RawWaiver};
 use crate::{Approver, At, Isms, IsmsError, Owner, Scoped, Statement, Waiver};
 

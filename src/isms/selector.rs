@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use evidenced_model::{Account, KindId, Scope};
+use evidenced_model::{Account, KindId, Scope, glob};
 use serde_json::{Map, Value};
 
-use crate::glob::glob;
 use crate::{Isms, Owner, Selector};
 
 impl Selector {

@@ -12,6 +12,7 @@ pub mod digest;
 mod error;
 pub mod finding;
 pub mod gap;
+mod glob;
 pub mod id;
 pub mod kind;
 pub mod manifest;
@@ -31,6 +32,7 @@ pub use digest::Digest;
 pub use error::ModelError;
 pub use finding::{Because, Finding, RestsOn, Severity, Verdict, WaiverRef};
 pub use gap::{Cause, Refusal};
+pub use glob::glob;
 pub use id::{Account, AgentId, CatalogId, CheckId, ControlId, KindId, ObjectiveId, Provider, Region, RunId};
 pub use kind::{FieldDecl, FieldType, KindDecl, Span};
 pub use manifest::{

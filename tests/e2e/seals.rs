@@ -155,7 +155,7 @@ fn the_doctor_says_what_is_proved() {
     agent.run(&["keygen", "key.pem"]).expect(0);
     let well = agent.run(&["doctor", "--format", "json"]).expect(0);
     let names: Vec<String> = parts(&well).into_iter().map(|(part, _)| part).collect();
-    assert_eq!(names, ["config", "key", "store", "timestamp", "aws", "permissions", "clock"]);
+    assert_eq!(names, ["config", "isms", "key", "store", "timestamp", "aws", "permissions", "clock"]);
     // The emulator has no simulator of policies.
     let proved = |(name, state): &(String, String)| state == if name == "permissions" { "unproved" } else { "ok" };
     assert!(parts(&well).iter().all(proved), "{}", well.stdout);

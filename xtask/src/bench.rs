@@ -150,6 +150,7 @@ struct Bench {
 struct Cost {
     cpu: f64,
     peak: f64,
+    wall: f64,
     log: Vec<Value>,
     /// What it printed, if that was JSON.
     output: Value,
@@ -191,7 +192,8 @@ impl Bench {
             bail!("`{}` failed:\n{lines}", arguments.join(" "));
         };
         let (cpu, peak) = (cost["cpu"].as_f64().unwrap_or_default(), cost["peak_mib"].as_f64().unwrap_or_default());
-        Ok(Cost { cpu, peak, log, output: serde_json::from_slice(&output.stdout).unwrap_or_default() })
+        let wall = cost["wall"].as_f64().unwrap_or_default();
+        Ok(Cost { cpu, peak, wall, log, output: serde_json::from_slice(&output.stdout).unwrap_or_default() })
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use xtask::venv;
 
 use crate::tools::{cargo, works};
-use crate::{deploy, test};
+use crate::{deploy, pages, test};
 
 /// Formatting, lints, dependencies, tests.
 pub(crate) fn run() -> Result<()> {
@@ -17,7 +17,9 @@ pub(crate) fn run() -> Result<()> {
     }
     test::run()?;
     println!("deployment");
-    deploy::run()
+    deploy::run()?;
+    println!("pages");
+    pages::run()
 }
 
 fn step(name: &str, arguments: &[&str]) -> Result<()> {

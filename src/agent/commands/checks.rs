@@ -10,7 +10,7 @@ use crate::args::{Checks, Format};
 use crate::catalogue;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
-use crate::plan::glob;
+use evidenced_model::glob;
 
 #[derive(Serialize)]
 struct Line<'a> {

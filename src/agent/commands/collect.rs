@@ -174,7 +174,7 @@ fn check_globs(context: &Context, globs: &[String]) -> Result<(), Ended> {
     let ids: Vec<&str> =
         context.clouds.iter().flat_map(|cloud| cloud.manifests()).map(|manifest| manifest.id).collect();
     for glob in globs {
-        if !ids.iter().any(|id| crate::plan::glob(glob, id)) {
+        if !ids.iter().any(|id| evidenced_model::glob(glob, id)) {
             let message = format!("--collectors {glob}: there is no such collector; known: {}", ids.join(", "));
             return Err(Ended::new(Exit::Usage, message));
         }

@@ -5,7 +5,7 @@ use crate::args::Findings;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 use crate::opened::{self, failed};
-use crate::plan::glob;
+use evidenced_model::glob;
 
 pub(crate) fn run(context: &Context, options: &Findings) -> Result<Exit, Ended> {
     let loaded = context.load()?;

@@ -17,7 +17,7 @@ use crate::declared::Declared;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
 use crate::opened::{self, Judged, failed};
-use crate::plan::glob;
+use evidenced_model::glob;
 
 /// What is said of a control about which nothing is said.
 const NOT_STATED: &str = "not stated";

@@ -19,7 +19,7 @@ use super::life::{Life, Order};
 use super::look_back::summary;
 use super::sheet::{self, Sheet};
 use crate::clock::Time;
-use crate::plan::glob;
+use evidenced_model::glob;
 
 /// So many findings are looked at for one answer.
 const SCANNED: u64 = 100_000;

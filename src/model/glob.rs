@@ -1,7 +1,7 @@
 //! Patterns with `*` for any text and `?` for one character, over whole names.
 
 /// Whether a pattern matches a whole name.
-pub(crate) fn glob(pattern: &str, name: &str) -> bool {
+pub fn glob(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -35,6 +35,9 @@ mod tests {
         for (pattern, name, matches) in [
             ("aws.s3.*", "aws.s3.versioning", true),
             ("aws.s3", "aws.s3.versioning", false),
+            ("aws.s3*", "aws.s3", true),
+            ("aws.s?", "aws.s3", true),
+            ("*.s3", "aws.iam", false),
             ("*", "", true),
             ("b?cher", "bücher", true),
             ("*a*b*", "xxaxxbxx", true),
