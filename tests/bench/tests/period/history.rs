@@ -286,8 +286,14 @@ fn changes(period: &Value) {
     for change in list {
         *causes.entry(change["cause"].as_str().unwrap()).or_default() += 1;
     }
-    // A thing that goes and comes changes every check of it.
-    let cloud = 2 + 2 + 2 * CHECKS + 2 + 2 + 1 + 1 + 2 + 1;
+    // Thing 1 is made public and private again; thing 2 loses and gets its versions.
+    let mut cloud = 2 + 2;
+    // Thing 2 goes and comes, with every check of it.
+    cloud += 2 * CHECKS;
+    // Things 3 and 4: another algorithm and back; what the upgrade made of thing 3 ends by the cloud.
+    cloud += 2 + 2 + 1 + 2;
+    // Thing 5 keeps less for twenty days; the parameter saves one of the two checks before.
+    cloud += 2 + 1;
     let reading = 2 * THINGS * CHECKS + 2 * THINGS;
     let expected = [("check", 1), ("cloud", cloud), ("params", 1), ("reading", reading), ("time", THINGS)];
     assert_eq!(causes, BTreeMap::from(expected));
