@@ -4,6 +4,7 @@ mod counted;
 mod declared;
 mod feed;
 mod log;
+mod owners;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +74,7 @@ fn fold(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, Ended> {
         return Err(Ended::new(Exit::Usage, message));
     }
     let mut builder = PeriodBuilder::new(asked.from, asked.to, archive.location(), asked.limits);
-    for log in &logs {
+    for log in &mut logs {
         log.tell(&mut builder, asked);
         declared::tell(ObjectReader::new(archive), log, asked, &mut builder)?;
     }
@@ -82,7 +83,7 @@ fn fold(archive: &dyn Archive, asked: &Asked<'_>) -> Result<Period, Ended> {
         builder.missing_shard(missing);
     }
     while feeder.next(&mut builder)? {}
-    feeder.finish(&mut builder);
+    feeder.finish(&mut builder)?;
     check_controls(&feeder.offered(), asked)?;
     Ok(builder.finish(asked.now))
 }

@@ -1,8 +1,9 @@
 // Walks the pages in a real browser: from a control to its evidence, by mouse, by keyboard and without a script; holds
 // them against axe-core, at the width of a phone and of a desk, light and dark; and measures the long one.
 //
-//   node walk.mjs --playwright FOLDER --axe FOLDER --files FOLDER --url http://127.0.0.1:PORT --shots FOLDER
+//   node walk.mjs --playwright FOLDER --axe FOLDER --files FOLDER --url http://127.0.0.1:PORT --shots FOLDER [--measure]
 //
+// With --measure, how long the long page takes is held against its bar: on a machine that does nothing else.
 // `files` holds run.html, alone.html, period.html, hostile.html and many.html. Prints a line a check that failed, and counts.
 import { accessSync, constants, mkdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,7 +13,7 @@ import { parseArgs } from "node:util";
 
 const text = { type: "string" };
 const { values: given } = parseArgs({
-  options: { playwright: text, axe: text, files: text, url: text, shots: text },
+  options: { playwright: text, axe: text, files: text, url: text, shots: text, measure: { type: "boolean" } },
 });
 const load = (folder, name) => createRequire(join(folder, "walk.cjs")).resolve(name);
 const { chromium } = createRequire(join(given.playwright, "walk.cjs"))("playwright-core");
@@ -245,8 +246,10 @@ for (let round = 0; round < 5; round += 1) {
 const sorted = (at) => times.map((pair) => Math.round(pair[at])).sort((a, b) => a - b);
 const [seen, usable] = [sorted(0), sorted(1)];
 console.log(`long page: ${bytes} bytes; seen after ${seen[0]} ms (middle ${seen[2]}), table usable after ${usable[0]} ms (middle ${usable[2]})`);
-check("the long page is seen in under a second", seen[0] < SECOND, `${seen} ms`);
-check("its table is usable in under a second", usable[0] < SECOND, `${usable} ms`);
+if (given.measure) {
+  check("the long page is seen in under a second", seen[0] < SECOND, `${seen} ms`);
+  check("its table is usable in under a second", usable[0] < SECOND, `${usable} ms`);
+}
 
 for (const name of ["run", "alone", "period"]) await look(file(`${name}.html`), name, name === "period" ? "" : "table");
 

@@ -20,7 +20,7 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 7] = ["aws", "kernels", "period", "serve", "store", "synthetic", "verify"];
+const PARTS: [&str; 8] = ["aws", "kernels", "pages", "period", "serve", "store", "synthetic", "verify"];
 /// Where a static program can be built.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -53,6 +53,10 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     if wanted("synthetic") {
         let bench = Bench::new(&release.join("evidenced-bench"), &folder.join("synthetic"), &venv)?;
         synthetic(&bench, &mut board)?;
+    }
+    if wanted("pages") {
+        println!("\nthe page of 100,000 findings in a browser: at most 5 MiB and a second");
+        crate::pages::run(true)?;
     }
     if wanted("period") {
         period::run(&release.join("evidenced-bench"), &folder, &venv, &mut board)?;

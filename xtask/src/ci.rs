@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<()> {
     println!("deployment");
     deploy::run()?;
     println!("pages");
-    pages::run()
+    pages::run(false)
 }
 
 fn step(name: &str, arguments: &[&str]) -> Result<()> {

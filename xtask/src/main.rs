@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         ["deny-matrix"] => test::deny_matrix(),
         ["crash-matrix", places @ ..] => crash::run(places),
         ["deploy"] => deploy::run(),
-        ["pages"] => pages::run(),
+        ["pages"] => pages::run(false),
         ["soak"] => soak::run(None),
         ["soak", seed] => soak::run(Some(seed)),
         ["bench", parts @ ..] => bench::run(parts),

@@ -13,8 +13,9 @@ use crate::tools::{cargo, target, tools};
 /// Findings of the daemon's stand-in: enough for several pages of them.
 const FINDINGS: &str = "400";
 
-/// Sets up browser and scripts, makes the pages from the sample of the tests, and walks through them.
-pub(crate) fn run() -> Result<()> {
+/// Sets up browser and scripts, makes the pages from the sample of the tests, and walks through them. Where it measures,
+/// the time that the long page takes is held against its bar too.
+pub(crate) fn run(measure: bool) -> Result<()> {
     let target = target()?;
     tools(&["npm", "chromium"])?;
     let playwright = installed::npm_prefix(&target, "playwright-core")?;
@@ -33,6 +34,9 @@ pub(crate) fn run() -> Result<()> {
     walk.arg(workspace().join("tests/pages/walk.mjs"));
     walk.arg("--playwright").arg(playwright).arg("--axe").arg(axe).arg("--files").arg(&folder);
     walk.arg("--url").arg(format!("http://127.0.0.1:{}", stand_in.port()?)).arg("--shots").arg(folder.join("shots"));
+    if measure {
+        walk.arg("--measure");
+    }
     finish(&mut walk, "walk through the pages")
 }
 

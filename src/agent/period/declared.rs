@@ -15,14 +15,14 @@ use crate::opened::failed;
 /// Tells the period what an agent's log says of it. What a pack withholds, or cannot be read, is told as such.
 pub(super) fn tell(
     objects: ObjectReader<'_>,
-    log: &AgentLog,
+    log: &mut AgentLog,
     asked: &Asked<'_>,
     builder: &mut PeriodBuilder,
 ) -> Result<(), Ended> {
     let mut last: Option<Digest> = None;
-    for (kind, at, subject) in &log.sealed {
+    for (kind, at, subject) in std::mem::take(&mut log.sealed) {
         let about = subject.name.starts_with("v1/objects/").then(|| subject.sha256());
-        if *kind == EntryKind::Attachment {
+        if kind == EntryKind::Attachment {
             let Some(digest) = about else { continue };
             let record: Attachment = match objects.document(&digest, "the log") {
                 Err(evidenced_seal::SealError::Withheld { .. }) => continue,
@@ -38,13 +38,16 @@ pub(super) fn tell(
         last = about;
         let declared = match about {
             // Nothing is declared any more.
-            None => Declared::default(),
+            None => {
+                log.isms = None;
+                Declared::default()
+            }
             Some(digest) => match objects.document::<Isms>(&digest, "the log") {
                 Err(evidenced_seal::SealError::Withheld { .. }) => continue,
-                read => declared(&read.map_err(failed)?),
+                read => declared(log.isms.insert(read.map_err(failed)?)),
             },
         };
-        builder.declare(&log.agent, *at, declared);
+        builder.declare(&log.agent, at, declared);
     }
     Ok(())
 }

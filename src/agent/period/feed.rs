@@ -10,9 +10,9 @@ use evidenced_seal::object::ObjectReader;
 use evidenced_seal::{RunReader, RunRef};
 use jiff::{SignedDuration, Timestamp};
 
-use super::Asked;
 use super::log::AgentLog;
 use super::rules::Shared;
+use super::{Asked, owners};
 use crate::exit::Ended;
 use crate::opened::failed;
 use crate::scheduling::ScheduleConfig;
@@ -40,6 +40,7 @@ struct Stream<'a> {
     number: usize,
     follower: Follower<'a>,
     last: Option<RunId>,
+    reader: Option<RunReader<'a>>,
 }
 
 impl<'a> Feeder<'a> {
@@ -102,6 +103,7 @@ impl<'a> Feeder<'a> {
             number: builder.stream(agent.log.agent.clone(), schedule),
             follower: Follower::new(objects, self.shelf.clone()),
             last: None,
+            reader: None,
         });
         let about = stream.last.and_then(|last| agent.log.rejudged.get(&last));
         let rejudged = about.map(|subject| rejudged(objects, &subject.sha256())).transpose()?;
@@ -119,15 +121,20 @@ impl<'a> Feeder<'a> {
         builder.standings(number, &standings);
         builder.end_run(number);
         stream.last = Some(run.run);
+        stream.reader = Some(reader);
         agent.next = open(self.archive, agent.log.runs.pop_front())?;
         Ok(true)
     }
 
     /// What is told when every run was fed: the slots.
-    pub(super) fn finish(&self, builder: &mut PeriodBuilder) {
+    pub(super) fn finish(&mut self, builder: &mut PeriodBuilder) -> Result<(), Ended> {
         let end = self.asked.to.min(self.asked.now);
         let mut withheld = 0;
-        for agent in &self.agents {
+        for agent in &mut self.agents {
+            let readers: Vec<_> = agent.streams.values_mut().filter_map(|stream| stream.reader.take()).collect();
+            if let Some(isms) = &agent.log.isms {
+                owners::tell(isms, &readers, builder)?;
+            }
             let mut names: BTreeSet<String> = agent.streams.keys().flatten().cloned().collect();
             names.extend(agent.log.slots.iter().map(|(slot, _)| slot.schedule.clone()));
             for name in names {
@@ -138,6 +145,7 @@ impl<'a> Feeder<'a> {
         if withheld > 0 {
             builder.caution(format!("this is a pack: {withheld} lines are withheld, and nothing is said of them"));
         }
+        Ok(())
     }
 }
 

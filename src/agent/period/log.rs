@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use evidenced_isms::Isms;
 use evidenced_model::{AgentId, Archive, LogHead, RunId, Slot};
 use evidenced_report::period::{LogFacts, PeriodBuilder, SlotFact, SlotState};
 use evidenced_seal::RunRef;
@@ -32,6 +33,8 @@ pub(super) struct AgentLog {
     pub(super) sealed: Vec<(EntryKind, Timestamp, Subject)>,
     /// When its newest entry was appended.
     pub(super) newest: Option<Timestamp>,
+    /// What was declared last.
+    pub(super) isms: Option<Isms>,
     facts: LogFacts,
     /// How many entries before the period were not looked at.
     passed_over: u64,
@@ -49,6 +52,7 @@ impl AgentLog {
             rejudged: BTreeMap::new(),
             sealed: Vec::new(),
             newest: None,
+            isms: None,
             facts: LogFacts::default(),
             passed_over: begin,
         };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use evidenced_model::{AccountCoverage, AgentId, CheckId, Provider, Standing, Strength, Verdict};
+use evidenced_model::{AccountCoverage, AgentId, CheckId, KindId, Provider, Scope, Standing, Strength, Verdict};
 use jiff::Timestamp;
 
 use super::controls::{Controls, Look};
@@ -208,6 +208,16 @@ impl PeriodBuilder {
             }
         }
         s.now = Some(run);
+    }
+
+    /// The places of what fails, or failed: kind, scope and resource.
+    pub fn failing(&self) -> impl Iterator<Item = (&KindId, &Scope, &str)> {
+        self.fails.places()
+    }
+
+    /// Says who answers for what fails, where nobody has said so yet.
+    pub fn own(&mut self, owner: &dyn Fn(&KindId, &Scope, &str) -> Option<String>) {
+        self.fails.own(owner);
     }
 
     /// How each control stands, as the run says. The same list as before need not be made again.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use evidenced_model::{CheckId, Scope, Severity, Verdict};
+use evidenced_model::{CheckId, KindId, Scope, Severity, Verdict};
 use jiff::Timestamp;
 
 use super::document::{ChangeCause, FailEnd, FailPeriod};
@@ -116,6 +116,20 @@ impl Fails {
             numbers.mended.push(seconds(fail.since, at));
         }
         self.keep(fail, limits);
+    }
+
+    /// What fails, or failed: its place.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&KindId, &Scope, &str)> {
+        let open = self.open.values().map(|open| &open.fail);
+        open.chain(&self.ended).map(|fail| (&fail.kind, &fail.scope, fail.resource.as_str()))
+    }
+
+    /// Says who answers for each, where somebody does.
+    pub(super) fn own(&mut self, owner: &dyn Fn(&KindId, &Scope, &str) -> Option<String>) {
+        let open = self.open.values_mut().map(|open| &mut open.fail);
+        for fail in open.chain(&mut self.ended).filter(|fail| fail.owner.is_none()) {
+            fail.owner = owner(&fail.kind, &fail.scope, &fail.resource);
+        }
     }
 
     /// Those that stand at the end, after `looks`: the last look of each stream.

@@ -69,6 +69,9 @@ waivers:
     ticket: EX-1
     expires: 2026-03-21
     resources: { ids: ["arn:synthetic:store:::thing-00000005"] }
+owners:
+  - { owner: Nobody, tags: { env: test } }
+  - { owner: Store team, tags: { env: production } }
 "#;
 
 /// Lives through it.
@@ -268,6 +271,7 @@ fn fails(period: &Value) {
     assert_eq!((hour(&private["seen_last"]), &private["from_before"]), (at(12, 6, 0), &json!(false)));
     let kept = list.iter().find(|fail| fail["check"] == "synthetic.store.kept").unwrap();
     let waived = kept["waived"].as_array().unwrap();
+    assert_eq!(kept["owner"], "Store team");
     assert_eq!((waived.len(), &waived[0][0], hour(&waived[0][1])), (1, &json!("W-1"), at(66, 1, 0)));
     let check = |id: &str| {
         let checks = period["checks"].as_array().unwrap();
