@@ -264,12 +264,7 @@ impl Cycle<'_> {
         };
         let waivers = isms.map(|isms| isms.in_force(window.start)).unwrap_or_default();
         let by = By { judge: checks, joins: &joins, waivers: &waivers };
-        let judged =
-            judge(&by, &coverage, partitions, &mut writer, &self.stop, &mut observe).map_err(|error| match error {
-                JudgeError::Seal(error) => sealed(&error),
-                JudgeError::Stopped => interrupted(),
-                JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
-            })?;
+        let judged = judge(&by, &coverage, partitions, &mut writer, &self.stop, &mut observe).map_err(unjudged)?;
         say_judged(&judged, writer.totals(), began.elapsed());
         drop(room);
         for account in coverage.accounts.values_mut() {
@@ -481,6 +476,15 @@ fn passed(place: &'static str) -> Result<(), Ended> {
 fn spooled(error: &SpoolError) -> Ended {
     let exit = if error.is_full() || error.is_away() { Exit::Spooled } else { Exit::Usage };
     Ended::new(exit, error.to_string())
+}
+
+/// Why judging ended early, and with which exit code.
+fn unjudged(error: JudgeError) -> Ended {
+    match error {
+        JudgeError::Seal(error) => sealed(&error),
+        JudgeError::Stopped => interrupted(),
+        JudgeError::Spool(_) => Ended::new(Exit::Spooled, error.to_string()),
+    }
 }
 
 /// Why sealing failed, and with which exit code.
