@@ -9,7 +9,7 @@ use evidenced_model::{
     Manifest, ObjectiveId, Provider, Region, RestsOn, RunId, RunStatus, Scope, Severity, Standing, Totals, Verdict,
     VerdictCounts, WaiverRef, Window,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::table::Table;
@@ -189,7 +189,7 @@ pub struct ShownFinding {
 }
 
 /// A value, whole or cut.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Shown {
     /// Too long for a report: its first characters as JSON text, and how many bytes that text has.

@@ -11,10 +11,10 @@ use super::document::{
     AttachmentPeriod, ChangeCause, RunPoint, SchedulePeriod, Stretch, Upgrade, VerdictChange, VersionSpan,
 };
 use super::facts::{Declared, Line, LogFacts, PeriodLimits, Rejudged, Rules, RunFacts, StandingFact};
-use super::fails::{Fails, end_of};
+use super::fails::{Fails, cut, end_of};
 use super::stream::Stream;
+use crate::Evidence;
 use crate::keep::{observed, reference};
-use crate::{Evidence, Limits};
 
 /// Takes in the runs of a period, and makes a [`super::Period`] of them.
 #[derive(Debug)]
@@ -395,7 +395,7 @@ fn change(
     limits: &PeriodLimits,
 ) -> Option<VerdictChange> {
     let one = new.or(old)?.finding;
-    let cut = Limits { value_bytes: limits.value_bytes, finding_bytes: limits.line_bytes, ..Limits::default() };
+    let cut = cut(limits);
     let values = |line: Option<Line<'_>>| line.map(|line| observed(&line.finding.observed, &cut)).unwrap_or_default();
     let place = |line: Option<Line<'_>>| {
         line.map(|line| {

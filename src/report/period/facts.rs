@@ -209,6 +209,6 @@ pub struct PeriodLimits {
 
 impl Default for PeriodLimits {
     fn default() -> Self {
-        Self { changes: 50_000, fails: 20_000, value_bytes: 256, line_bytes: 1024 }
+        Self { changes: 50_000, fails: 10_000, value_bytes: 256, line_bytes: 1024 }
     }
 }

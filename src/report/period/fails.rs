@@ -30,6 +30,9 @@ struct Open {
     streams: BTreeSet<usize>,
     /// A stream that saw it does not any more, since this look.
     last: Timestamp,
+    /// The values that decided, as JSON, and the file of its line: packed, as there may be many that stand.
+    values: Box<str>,
+    file: Box<str>,
 }
 
 /// The fails of one check, in numbers.
@@ -47,7 +50,6 @@ impl Fails {
     pub(super) fn seen(&mut self, stream: usize, seen: &Stream, run: &RunFacts, line: Line<'_>, limits: &PeriodLimits) {
         let finding = line.finding;
         let key = (finding.check.clone(), finding.scope.clone(), finding.resource.clone());
-        let cut = Limits { value_bytes: limits.value_bytes, finding_bytes: limits.line_bytes, ..Limits::default() };
         let from_before = seen.before.is_none();
         let open = self.open.entry(key).or_insert_with(|| {
             let numbers = self.checks.entry(finding.check.clone()).or_default();
@@ -75,6 +77,8 @@ impl Fails {
                 },
                 streams: BTreeSet::new(),
                 last: run.at,
+                values: Box::default(),
+                file: Box::default(),
             }
         });
         open.streams.insert(stream);
@@ -85,9 +89,9 @@ impl Fails {
             open.fail.waived.push((id.clone(), run.at));
         }
         open.fail.severity = finding.severity;
-        open.fail.observed = observed(&finding.observed, &cut);
-        let evidence = Evidence { object: line.file, resource_object: None };
-        open.fail.evidence = Some(reference(evidence, &finding.check, &finding.resource, &cut));
+        let values = serde_json::to_string(&observed(&finding.observed, &cut(limits)));
+        open.values = values.unwrap_or_default().into();
+        open.file = line.file.into();
     }
 
     /// A stream does not see it any more. It ends when the last stream that saw it does not.
@@ -106,8 +110,9 @@ impl Fails {
         if !open.streams.is_empty() {
             return;
         }
-        let Some(Open { mut fail, last, .. }) = self.open.remove(&key) else { return };
-        fail.seen_last = last.max(fail.since);
+        let Some(mut open) = self.open.remove(&key) else { return };
+        let fail = &mut open.fail;
+        fail.seen_last = open.last.max(fail.since);
         fail.until = Some(at);
         fail.end = Some(end);
         let numbers = self.checks.entry(fail.check.clone()).or_default();
@@ -115,7 +120,7 @@ impl Fails {
         if matches!(end, FailEnd::Passed | FailEnd::NotApplicable | FailEnd::Gone) {
             numbers.mended.push(seconds(fail.since, at));
         }
-        self.keep(fail, limits);
+        self.keep(open, limits);
     }
 
     /// What fails, or failed: its place.
@@ -135,11 +140,13 @@ impl Fails {
     /// Those that stand at the end, after `looks`: the last look of each stream.
     pub(super) fn finish(&mut self, looks: &[Option<Timestamp>], limits: &PeriodLimits) -> BTreeMap<CheckId, u64> {
         let mut standing: BTreeMap<CheckId, u64> = BTreeMap::new();
-        for (_, Open { mut fail, streams, last }) in std::mem::take(&mut self.open) {
-            let seen = streams.iter().filter_map(|stream| *looks.get(*stream)?).max();
-            fail.seen_last = seen.unwrap_or(last).max(last);
-            *standing.entry(fail.check.clone()).or_default() += 1;
-            self.keep(fail, limits);
+        let mut open: Vec<Open> = std::mem::take(&mut self.open).into_values().collect();
+        open.sort_by_key(|open| (std::cmp::Reverse(open.fail.severity), open.fail.since));
+        for mut open in open {
+            let seen = open.streams.iter().filter_map(|stream| *looks.get(*stream)?).max();
+            open.fail.seen_last = seen.unwrap_or(open.last).max(open.last);
+            *standing.entry(open.fail.check.clone()).or_default() += 1;
+            self.keep(open, limits);
         }
         // The worst first, and of them what stands, and what stood longest.
         let rank = |fail: &FailPeriod| (std::cmp::Reverse(fail.severity), fail.until.is_some(), fail.since);
@@ -150,17 +157,26 @@ impl Fails {
         standing
     }
 
-    fn keep(&mut self, mut fail: FailPeriod, limits: &PeriodLimits) {
+    fn keep(&mut self, open: Open, limits: &PeriodLimits) {
+        let Open { mut fail, values, file, .. } = open;
         fail.seconds = seconds(fail.since, fail.seen_last);
         let numbers = self.checks.entry(fail.check.clone()).or_default();
         numbers.longest = numbers.longest.max(fail.seconds);
         // What is least bad goes first when there is no room: see `finish`; here only the number is bounded.
-        if self.ended.len() < limits.fails || fail.severity >= Severity::High {
-            self.ended.push(fail);
-        } else {
+        if self.ended.len() >= limits.fails && fail.severity < Severity::High {
             self.left_out += 1;
+            return;
         }
+        fail.observed = serde_json::from_str(&values).unwrap_or_default();
+        let evidence = Evidence { object: &file, resource_object: None };
+        fail.evidence = Some(reference(evidence, &fail.check, &fail.resource, &cut(limits)));
+        self.ended.push(fail);
     }
+}
+
+/// How much of a line is kept.
+pub(super) fn cut(limits: &PeriodLimits) -> Limits {
+    Limits { value_bytes: limits.value_bytes, finding_bytes: limits.line_bytes, ..Limits::default() }
 }
 
 /// How a fail ended, by what the line says now and why it changed.
