@@ -10,3 +10,4 @@ mod peers;
 mod period;
 mod sample;
 mod structure;
+mod versions;
