@@ -20,12 +20,16 @@ pub(super) fn tell(
     builder: &mut PeriodBuilder,
 ) -> Result<(), Ended> {
     let mut last: Option<Digest> = None;
+    let mut withheld = 0_u64;
     for (kind, at, subject) in std::mem::take(&mut log.sealed) {
         let about = subject.name.starts_with("v1/objects/").then(|| subject.sha256());
         if kind == EntryKind::Attachment {
             let Some(digest) = about else { continue };
             let record: Attachment = match objects.document(&digest, "the log") {
-                Err(evidenced_seal::SealError::Withheld { .. }) => continue,
+                Err(evidenced_seal::SealError::Withheld { .. }) => {
+                    withheld += 1;
+                    continue;
+                }
                 read => read.map_err(failed)?,
             };
             builder.attachment(attached(digest, record, asked));
@@ -43,11 +47,21 @@ pub(super) fn tell(
                 Declared::default()
             }
             Some(digest) => match objects.document::<Isms>(&digest, "the log") {
-                Err(evidenced_seal::SealError::Withheld { .. }) => continue,
+                Err(evidenced_seal::SealError::Withheld { .. }) => {
+                    withheld += 1;
+                    continue;
+                }
                 read => declared(log.isms.insert(read.map_err(failed)?)),
             },
         };
         builder.declare(&log.agent, at, declared);
+    }
+    if withheld > 0 {
+        builder.caution(format!(
+            "this is a pack: {withheld} attachments and changes of waivers in the log of {} are withheld; who approved a \
+             waiver, and what is attached, may be missing here",
+            log.agent
+        ));
     }
     Ok(())
 }

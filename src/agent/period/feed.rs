@@ -138,7 +138,8 @@ impl<'a> Feeder<'a> {
             let mut names: BTreeSet<String> = agent.streams.keys().flatten().cloned().collect();
             names.extend(agent.log.slots.iter().map(|(slot, _)| slot.schedule.clone()));
             for name in names {
-                builder.schedule(agent.account_for(&name, self.asked, end).finish(end));
+                let slots = agent.account_for(&name, self.asked, end, builder);
+                builder.schedule(slots.finish(end));
             }
             withheld += agent.streams.values().map(|stream| stream.follower.withheld()).sum::<u64>();
         }
@@ -150,12 +151,22 @@ impl<'a> Feeder<'a> {
 }
 
 impl Agent<'_> {
-    fn account_for(&self, name: &str, asked: &Asked<'_>, end: Timestamp) -> Slots {
+    fn account_for(&self, name: &str, asked: &Asked<'_>, end: Timestamp, builder: &mut PeriodBuilder) -> Slots {
         let mut slots = Slots::new(self.log.agent.clone(), name);
         for (number, (from, schedules)) in self.schedules.iter().enumerate() {
             let until = self.schedules.get(number + 1).map_or(end, |(next, _)| *next);
             let Some(config) = schedules.iter().find(|schedule| schedule.name == name) else { continue };
-            let Ok(table) = config.timetable() else { continue };
+            let table = match config.timetable() {
+                Ok(table) => table,
+                Err(error) => {
+                    builder.caution(format!(
+                        "the schedule {name} of {}, as runs from {from} to {until} have sealed it, cannot be read \
+                         ({error}): which runs were due in that time is not known",
+                        self.log.agent
+                    ));
+                    continue;
+                }
+            };
             slots.cron(format!("{} {}", config.cron, config.timezone));
             // A run that may still be at work is not missing yet.
             let patience = config.timeout.signed().saturating_add(table.jitter());

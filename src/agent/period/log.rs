@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use evidenced_isms::Isms;
-use evidenced_model::{AgentId, Archive, LogHead, RunId, Slot};
+use evidenced_model::{AgentId, Archive, RunId, Slot};
 use evidenced_report::period::{LogFacts, PeriodBuilder, SlotFact, SlotState};
 use evidenced_seal::RunRef;
 use evidenced_seal::history::{Logged, entries_from, first_since, last_index};
@@ -65,7 +65,7 @@ impl AgentLog {
         {
             log.facts.head = evidenced_seal::history::entry_at(archive, agent, None, index)
                 .map_err(failed)?
-                .map(|logged| LogHead { ..logged.head });
+                .map(|logged| logged.head);
         }
         let over = |run: &RunId| began(*run).is_none_or(|at| asked.now.duration_since(at) > LONG);
         for (run, slot) in started.into_iter().filter(|(run, _)| over(run)) {
