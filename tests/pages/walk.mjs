@@ -36,6 +36,14 @@ function check(what, fine, detail = "") {
   }
 }
 
+// Whether something is to be seen, now or as soon as the browser gets to it.
+async function shown(locator) {
+  return locator.waitFor({ state: "visible", timeout: 10_000 }).then(
+    () => true,
+    () => false,
+  );
+}
+
 function program(name) {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, name);
@@ -179,8 +187,11 @@ await visit(file("run.html"), { javaScriptEnabled: false }, async (page) => {
   check("without a script the table says so", await page.locator(".unscripted").isVisible());
   check("without a script no filter is shown", !(await page.locator("#table-filter").isVisible()));
   await page.locator("details.control > summary").nth(5).click();
-  check("without a script controls open", await page.locator("details.control > .inside").nth(5).isVisible());
-  check("without a script findings are there", await page.locator("[id='check-aws.s3.not_public'] .finding").first().isVisible());
+  check("without a script controls open", await shown(page.locator("details.control > .inside").nth(5)));
+  // What is out of sight is not laid out before it comes near: see `content-visibility` in style.css.
+  const finding = page.locator("[id='check-aws.s3.not_public'] .finding").first();
+  await finding.scrollIntoViewIfNeeded();
+  check("without a script findings are there", await shown(finding));
 });
 await visit(file("run.html"), { reducedMotion: "reduce" }, async (page) => {
   const motion = await page.evaluate(() => getComputedStyle(document.documentElement).scrollBehavior);
