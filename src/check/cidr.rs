@@ -51,6 +51,24 @@ impl Network {
     }
 }
 
+/// Whether a network is one of IPv4, and the length of its prefix.
+pub(crate) fn prefix(text: &str) -> Result<(bool, u32), String> {
+    Network::parse(text).map(|network| (network.v4, network.prefix))
+}
+
+/// Whether a network that came as text is IPv4, with its first and last address.
+pub(crate) fn span(text: &str) -> Result<(bool, u128, u128), String> {
+    let network = Network::parse(text)?;
+    let width: u32 = if network.v4 { 32 } else { 128 };
+    let hosts = u128::MAX.checked_shr(128 - (width - network.prefix)).unwrap_or(0);
+    Ok((network.v4, network.bits, network.bits | hosts))
+}
+
+/// Whether one network holds the other; false where either is no network.
+pub(crate) fn holds(outer: &str, inner: &str) -> bool {
+    Network::parse(outer).is_ok_and(|outer| Network::parse(inner).is_ok_and(|inner| outer.contains(&inner)))
+}
+
 fn contains(args: &[Value]) -> Result<Value, String> {
     let [outer, inner] = args else { return Err("takes a network and an address or network".into()) };
     Ok(network(outer)?.contains(&network(inner)?).into())
@@ -86,6 +104,16 @@ mod tests {
         assert!(has("2001:db8::/32", "2001:db8:1::/48"));
         assert!(has("::/0", "2001:db8::1"));
         assert!(!has("2001:db8::/32", "2001:db9::1"));
+    }
+
+    #[test]
+    fn a_span_is_the_first_and_the_last_address() {
+        assert_eq!(span("10.0.0.0/8").unwrap(), (true, 0x0a00_0000, 0x0aff_ffff));
+        assert_eq!(span("10.0.0.7").unwrap(), (true, 0x0a00_0007, 0x0a00_0007));
+        assert_eq!(span("0.0.0.0/0").unwrap(), (true, 0, 0xffff_ffff));
+        assert_eq!(span("::/0").unwrap(), (false, 0, u128::MAX));
+        assert!(span("x").is_err());
+        assert!(holds("10.0.0.0/8", "10.1.0.0/16") && !holds("10.1.0.0/16", "10.0.0.0/8") && !holds("x", "10.0.0.1"));
     }
 
     #[test]

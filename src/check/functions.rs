@@ -24,7 +24,14 @@ pub struct NativeFunction {
 
 /// Every native function, by table.
 pub fn all() -> impl Iterator<Item = &'static NativeFunction> {
-    crate::cidr::FUNCTIONS.iter().chain(crate::filter_pattern::FUNCTIONS).chain(crate::policy::FUNCTIONS)
+    crate::cidr::FUNCTIONS
+        .iter()
+        .chain(crate::declared::FUNCTIONS)
+        .chain(crate::filter_pattern::FUNCTIONS)
+        .chain(crate::list::FUNCTIONS)
+        .chain(crate::nsg::FUNCTIONS)
+        .chain(crate::policy::FUNCTIONS)
+        .chain(crate::ranges::FUNCTIONS)
 }
 
 /// CEL's own functions and ours that are not in a table, by name.

@@ -141,7 +141,7 @@ impl Judge {
     pub fn checks(&self) -> impl Iterator<Item = (&KindId, &Check, Digest)> {
         self.kinds.iter().flat_map(move |(id, active)| {
             let plans = &self.library.kinds[id].plan.checks;
-            active.checks.iter().map(move |(index, _)| (id, &plans[*index].check, plans[*index].sha256))
+            active.checks.iter().map(move |(index, _)| (id, &*plans[*index].check, plans[*index].sha256))
         })
     }
 

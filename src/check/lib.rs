@@ -59,6 +59,7 @@
 //! ```
 
 mod cidr;
+mod declared;
 pub mod definition;
 mod error;
 mod evaluate;
@@ -68,9 +69,12 @@ pub mod functions;
 pub mod join;
 pub mod judge;
 pub mod library;
+mod list;
+mod nsg;
 mod plan;
 pub mod policy;
 pub mod population;
+mod ranges;
 pub mod runner;
 mod stored;
 mod value;

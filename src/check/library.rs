@@ -8,7 +8,7 @@ use evidenced_model::{CheckId, KindDecl, KindId};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::definition::{Check, KindFile, ParamDecl, fits, shape_name, value_name};
+use crate::definition::{Check, Examples, KindFile, ParamDecl, fits, shape_name, value_name};
 use crate::error::{LoadError, hint};
 use crate::functions;
 use crate::plan::{Ground, KindPlan};
@@ -24,7 +24,7 @@ pub struct Kind {
     /// A resource with every field; null is absent.
     pub sample: Map<String, Value>,
     /// The checks over it, in the order of their files.
-    pub checks: Vec<Check>,
+    pub checks: Vec<Arc<Check>>,
     pub(crate) plan: KindPlan,
 }
 
@@ -97,7 +97,7 @@ impl Library {
                 drafts.iter().map(|(id, draft)| (id.clone(), &draft.decl)).collect();
             let ground = Ground { env: &env, kinds: &decls, params: &params };
             for (id, draft) in &drafts {
-                let checks: Vec<Check> = draft.checks.iter().map(|(_, check)| (*check).clone()).collect();
+                let checks: Vec<_> = draft.checks.iter().map(|(_, check)| Arc::new((*check).clone())).collect();
                 match ground.compile(&draft.decl, &checks) {
                     Ok(plan) => {
                         let kind = Kind { decl: draft.decl.clone(), sample: draft.sample.clone(), checks, plan };
@@ -119,6 +119,18 @@ impl Library {
         }
     }
 
+    /// The same without the examples, which take more memory than all that a run needs.
+    #[must_use]
+    pub fn without_examples(mut self) -> Self {
+        for kind in self.kinds.values_mut() {
+            for (check, plan) in kind.checks.iter_mut().zip(&mut kind.plan.checks) {
+                *check = Arc::new(Check { examples: Examples::default(), ..Check::clone(check) });
+                plan.check = Arc::clone(check);
+            }
+        }
+        self
+    }
+
     /// The kinds, by name.
     pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
         self.kinds.values()
@@ -131,7 +143,7 @@ impl Library {
 
     /// Every check with its kind, in the order of kinds and files.
     pub fn checks(&self) -> impl Iterator<Item = (&Kind, &Check)> {
-        self.kinds.values().flat_map(|kind| kind.checks.iter().map(move |check| (kind, check)))
+        self.kinds.values().flat_map(|kind| kind.checks.iter().map(move |check| (kind, &**check)))
     }
 
     /// One check with its kind.

@@ -1,6 +1,7 @@
 //! A kind's checks compiled: programs, joins and variables, shared by every run over the library.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cel::Env;
 use evidenced_model::{Digest, KindDecl, KindId, Span, Verdict, canon};
@@ -34,7 +35,7 @@ pub(crate) struct JoinPlan {
 /// A check, compiled.
 #[derive(Debug)]
 pub(crate) struct CheckPlan {
-    pub(crate) check: Check,
+    pub(crate) check: Arc<Check>,
     pub(crate) sha256: Digest,
     pub(crate) applies: Option<Condition>,
     pub(crate) rule: Rule,
@@ -112,7 +113,7 @@ pub(crate) struct Ground<'a> {
 
 impl Ground<'_> {
     /// Compiles the checks over a kind. Errors come with the index of their check.
-    pub(crate) fn compile(&self, kind: &KindDecl, checks: &[Check]) -> Result<KindPlan, Vec<(usize, String)>> {
+    pub(crate) fn compile(&self, kind: &KindDecl, checks: &[Arc<Check>]) -> Result<KindPlan, Vec<(usize, String)>> {
         let mut slots = SlotTable::default();
         let mut joins: Vec<(Join, JoinPlan)> = Vec::new();
         let mut plans = Vec::new();
@@ -140,7 +141,7 @@ impl Ground<'_> {
 struct OneCheck<'a> {
     ground: &'a Ground<'a>,
     kind: &'a KindDecl,
-    check: &'a Check,
+    check: &'a Arc<Check>,
     slots: &'a mut SlotTable,
     joins: &'a mut Vec<(Join, JoinPlan)>,
     errors: Vec<String>,
@@ -155,7 +156,7 @@ impl OneCheck<'_> {
         };
         let rule = self.rule(&joins)?;
         let mut plan = CheckPlan {
-            check: self.check.clone(),
+            check: Arc::clone(self.check),
             sha256: digest(&self.kind.kind, self.check),
             applies,
             rule,

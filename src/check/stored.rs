@@ -37,8 +37,7 @@ impl Library {
             checks: kind
                 .checks
                 .iter()
-                .cloned()
-                .map(|check| crate::Check { examples: Examples::default(), ..check })
+                .map(|check| crate::Check { examples: Examples::default(), ..crate::Check::clone(check) })
                 .collect(),
         });
         let stored = Stored {
