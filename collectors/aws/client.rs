@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use evidenced_kit::{Answered, Calls, Failure, OpenContext, Operation};
+use evidenced_kit::{Answered, Calls, Captured, Failure, OpenContext, Operation};
 use evidenced_model::{Account, Provider, Refusal, Region, Scope};
 
 use crate::error::classify;
@@ -206,6 +206,11 @@ impl Session {
         F: Future<Output = Result<T, Failure>>,
     {
         self.calls.call_optional(scope, operation, attempt, Failure::clone).await
+    }
+
+    /// Notes that what an operation answered is older than the answer.
+    pub(crate) fn captured(&self, scope: &Scope, operation: &Operation, when: Captured) {
+        self.calls.captured(scope, operation, when);
     }
 
     /// The time.

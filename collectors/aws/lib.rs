@@ -13,6 +13,7 @@ mod guardduty;
 mod iam;
 mod kms;
 mod logs;
+mod permissions;
 pub mod policy;
 mod rights;
 mod s3;

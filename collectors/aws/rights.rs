@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
-use evidenced_kit::{Operation, Per, Rights};
+use evidenced_kit::{Operation, Per, Rights, Weighed};
 use evidenced_model::{Cause, Refusal, Region, Scope};
 
 use crate::client::{Session, provider};
@@ -93,9 +93,9 @@ impl Simulated {
 
 #[async_trait]
 impl Rights for Simulated {
-    async fn lacking(&self, permissions: &BTreeSet<&'static str>) -> Result<BTreeSet<&'static str>, Refusal> {
+    async fn weigh(&self, permissions: &BTreeSet<&'static str>) -> Result<Weighed, Refusal> {
         let arn = match holder(&self.caller) {
-            Holder::Root => return Ok(BTreeSet::new()),
+            Holder::Root => return Ok(Weighed::default()),
             Holder::User(arn) => arn.to_owned(),
             Holder::Role(name) => self.role(name).await?,
             Holder::Other => {
@@ -113,7 +113,7 @@ impl Rights for Simulated {
             let missing = self.ask(&arn, some).await?;
             lacking.extend(some.iter().copied().filter(|name| missing.contains(*name)));
         }
-        Ok(lacking)
+        Ok(Weighed { lacking, untold: BTreeSet::new() })
     }
 }
 

@@ -58,6 +58,7 @@ pub(crate) async fn open(target: &Target, context: &OpenContext) -> Opened {
     for (account, reason) in &target.exclude {
         opened.listing.push(Listed {
             account: account.clone(),
+            name: None,
             provider: provider(),
             state: "excluded".into(),
             reason: Some(reason.clone()),
@@ -66,7 +67,7 @@ pub(crate) async fn open(target: &Target, context: &OpenContext) -> Opened {
     for account in wanted.into_iter().filter(|account| !target.exclude.contains_key(account)) {
         if !context.mine.has(&provider(), &account) {
             let state = "elsewhere".into();
-            opened.listing.push(Listed { account, provider: provider(), state, reason: None });
+            opened.listing.push(Listed { account, name: None, provider: provider(), state, reason: None });
             continue;
         }
         let entry =
@@ -120,7 +121,7 @@ impl Entry<'_> {
             Some(code) => format!("{}: {}, {code}", gap.call, gap.cause),
             None => format!("{}: {}", gap.call, gap.cause),
         });
-        opened.listing.push(Listed { account, provider: provider(), state: state.into(), reason });
+        opened.listing.push(Listed { account, name: None, provider: provider(), state: state.into(), reason });
         opened.accounts.push(session);
     }
 
@@ -165,6 +166,7 @@ impl Entry<'_> {
             regions,
             excluded: self.target.excluded.clone(),
             collectors,
+            manifests: None,
             rights: Some(Arc::new(Simulated::new(session, caller))),
             gaps,
         }
@@ -177,6 +179,7 @@ impl Entry<'_> {
             regions: self.target.regions.clone().unwrap_or_else(|| self.assumed_regions()),
             excluded: self.target.excluded.clone(),
             collectors: Vec::new(),
+            manifests: None,
             rights: None,
             gaps: vec![refusal],
         }

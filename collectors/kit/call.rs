@@ -8,7 +8,7 @@ use evidenced_model::{Cause, Clock, Refusal, Scope};
 use tokio::time::{sleep, timeout};
 use tracing::Instrument as _;
 
-use crate::{Limits, Operation, Stats};
+use crate::{Captured, Limits, Operation, Stats};
 
 tokio::task_local! {
     static CURRENT: (Scope, &'static str);
@@ -59,6 +59,11 @@ impl Calls {
     /// The time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Notes that what an operation answered is older than the answer.
+    pub fn captured(&self, scope: &Scope, operation: &Operation, when: Captured) {
+        self.stats.captured(scope, operation.call, when);
     }
 
     /// The first wait before another attempt.

@@ -19,6 +19,17 @@ pub trait Cloud: Send + Sync {
     /// The manifests of all its collectors, sorted by id.
     fn manifests(&self) -> Vec<&'static Manifest>;
 
+    /// Variables of the environment that [`OpenContext::environment`] is to hold, where they are set.
+    fn variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether the environment (as far as [`Cloud::variables`] names it) holds credentials for it: without a config, the
+    /// clouds that say so are read.
+    fn ambient(&self, environment: &BTreeMap<String, String>) -> bool {
+        self.variables().iter().any(|name| environment.contains_key(*name))
+    }
+
     /// Checks a target of the config without calling anything.
     fn check(&self, target: &Value) -> Result<(), TargetError>;
 
@@ -29,10 +40,28 @@ pub trait Cloud: Send + Sync {
     /// an account that cannot be reached is opened with gaps.
     async fn open(&self, target: &Value, context: &OpenContext) -> Result<Opened, TargetError>;
 
+    /// Prints permissions as what grants them in this cloud; `None` for a form that it does not know.
+    fn permissions(&self, _needed: &BTreeSet<&'static str>, _form: PermissionForm) -> Option<String> {
+        None
+    }
+
     /// How a service's calls are billed, for `plan`.
     fn price(&self, _operation: &str) -> PriceClass {
         PriceClass::Free
     }
+}
+
+/// How permissions are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PermissionForm {
+    /// The cloud's own JSON.
+    Json,
+    /// Terraform.
+    Terraform,
+    /// AWS `CloudFormation`.
+    Cloudformation,
+    /// Azure Bicep.
+    Bicep,
 }
 
 /// How a call is billed.
@@ -58,6 +87,8 @@ pub struct OpenContext {
     pub clock: Arc<dyn Clock>,
     /// Which accounts are to be opened; the others are listed as read elsewhere.
     pub mine: Mine,
+    /// What the environment says of who we are, where the cloud's own library does not look itself.
+    pub environment: Arc<BTreeMap<String, String>>,
 }
 
 /// Which accounts an agent reads, where several agents share them.
@@ -108,6 +139,9 @@ pub struct AccountSession {
     pub excluded: BTreeMap<String, String>,
     /// Its collectors, bound to its credentials; empty where it could not be opened.
     pub collectors: Vec<Arc<dyn Collector>>,
+    /// What is read of an account of its sort, where a cloud has several (a tenant and its subscriptions); `None` is
+    /// everything.
+    pub manifests: Option<Vec<&'static Manifest>>,
     /// Who tells what these credentials may do, where the cloud can be asked.
     pub rights: Option<Arc<dyn Rights>>,
     /// Why it could not be opened, or not wholly.
@@ -117,8 +151,17 @@ pub struct AccountSession {
 /// Asks a cloud what an identity may do, without doing it: for `doctor`. What a run may do is only told by the run.
 #[async_trait]
 pub trait Rights: Send + Sync {
-    /// Those of these permissions that the identity lacks; a refusal if the cloud does not tell.
-    async fn lacking(&self, permissions: &BTreeSet<&'static str>) -> Result<BTreeSet<&'static str>, Refusal>;
+    /// What the identity has of these permissions; a refusal if the cloud does not tell.
+    async fn weigh(&self, permissions: &BTreeSet<&'static str>) -> Result<Weighed, Refusal>;
+}
+
+/// What an identity has not, of the permissions that were asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Weighed {
+    /// Those that it lacks.
+    pub lacking: BTreeSet<&'static str>,
+    /// Those of which the cloud says nothing without being asked for the thing itself.
+    pub untold: BTreeSet<&'static str>,
 }
 
 /// An account that exists, and what was done about it.
@@ -126,6 +169,9 @@ pub trait Rights: Send + Sync {
 pub struct Listed {
     /// The account.
     pub account: Account,
+    /// Its name at the provider, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The cloud.
     pub provider: Provider,
     /// `read`, `excluded`, `elsewhere`, `suspended` or `unreachable`.

@@ -11,8 +11,9 @@ pub trait Collector: Send + Sync + 'static {
     /// What it reads and what it needs.
     fn manifest(&self) -> &'static Manifest;
 
-    /// Reads one place: an account (region `global`) or one region of it, as [`Manifest::reach`] says.
-    /// Whatever could not be read is written to `out` as a gap or an unread field.
+    /// Reads one place: an account (region `global`) or one region of it, as [`Manifest::reach`] says; with
+    /// [`Reach::Together`] all accounts of [`Out::together`]. Whatever could not be read is written to `out` as a gap or
+    /// an unread field.
     async fn collect(&self, scope: &Scope, out: &mut Out);
 }
 
@@ -38,6 +39,9 @@ pub enum Reach {
     Account,
     /// Once in each region.
     Region,
+    /// Once for all accounts that share it (their sessions hold the same collector), each with region `global`: one
+    /// question of the provider covers several accounts.
+    Together,
 }
 
 /// One API operation.

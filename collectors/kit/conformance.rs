@@ -245,7 +245,7 @@ impl Suite<'_> {
         let manifest = collector.manifest();
         let wants = Arc::new(Wants { all: true, ..Wants::default() });
         let places = match manifest.reach {
-            Reach::Account => vec![Region::global()],
+            Reach::Account | Reach::Together => vec![Region::global()],
             Reach::Region => self.regions.clone(),
         };
         let mut coverage = CoverageBuilder::new(&self.scope, self.regions.clone(), Vec::new());
@@ -260,6 +260,7 @@ impl Suite<'_> {
                 number: 0,
                 collector: Arc::clone(&collector),
                 scope,
+                others: Vec::new(),
                 wants: Arc::clone(&wants),
                 timeout: Duration::from_hours(24),
             };

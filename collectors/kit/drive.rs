@@ -17,6 +17,8 @@ pub struct Job {
     pub collector: Arc<dyn Collector>,
     /// Where.
     pub scope: Scope,
+    /// The other accounts that this start reads, each with the number that goes along with what is said of it.
+    pub others: Vec<(usize, Scope)>,
     /// What is worth an extra call.
     pub wants: Arc<Wants>,
     /// The longest it may take altogether.
@@ -34,10 +36,10 @@ impl Drop for AbortOnDrop {
 /// Runs a job. `Err` names why it did not come to its end: it panicked or ran out of time; the caller
 /// then gives up its unanswered cells ([`crate::CoverageBuilder::give_up`]).
 pub async fn drive(job: Job, sender: mpsc::Sender<(usize, Event)>) -> Result<(), Cause> {
-    let Job { number, collector, scope, wants, timeout } = job;
+    let Job { number, collector, scope, others, wants, timeout } = job;
     let id = collector.manifest().id;
     let work = tokio::spawn(async move {
-        let mut out = Out::new(sender, number, wants, scope.clone());
+        let mut out = Out::new(sender, number, wants, scope.clone()).with(others);
         collector.collect(&scope, &mut out).await;
     });
     // If the caller is given up, so is the collector.

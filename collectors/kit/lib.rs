@@ -17,11 +17,13 @@ pub mod redact;
 mod stats;
 
 pub use call::{Answered, Calls, Failure, current_operation};
-pub use cloud::{AccountSession, Cloud, Listed, Mine, OpenContext, Opened, PriceClass, Principal, Rights};
+pub use cloud::{
+    AccountSession, Cloud, Listed, Mine, OpenContext, Opened, PermissionForm, PriceClass, Principal, Rights, Weighed,
+};
 pub use collector::{Collector, Manifest, Operation, Per, Reach};
 pub use coverage::CoverageBuilder;
 pub use drive::{Job, drive};
 pub use error::TargetError;
 pub use limits::{Limits, LimitsConfig};
 pub use out::{Event, Out, Wants, Write};
-pub use stats::{CallCounts, CallSample, Stats, StatsReport};
+pub use stats::{CallCounts, CallSample, Captured, Stats, StatsReport};

@@ -50,6 +50,8 @@ pub struct Wants {
     pub all: bool,
     /// Fields marked `on_demand` that a check reads, by kind.
     pub fields: BTreeMap<String, BTreeSet<String>>,
+    /// Kinds that the operator leaves out.
+    pub excluded: BTreeSet<String>,
 }
 
 /// A collector's hand on the channel.
@@ -59,17 +61,39 @@ pub struct Out {
     job: usize,
     wants: Arc<Wants>,
     scope: Scope,
+    others: Arc<[(usize, Scope)]>,
 }
 
 impl Out {
     /// An end that writes into `sender` for one start of a collector in `scope`; `job` goes along with each event.
     pub fn new(sender: mpsc::Sender<(usize, Event)>, job: usize, wants: Arc<Wants>, scope: Scope) -> Self {
-        Self { sender, job, wants, scope }
+        Self { sender, job, wants, scope, others: Arc::new([]) }
+    }
+
+    /// The same for a start that reads other accounts as well.
+    #[must_use]
+    pub fn with(self, others: Vec<(usize, Scope)>) -> Self {
+        Self { others: others.into(), ..self }
+    }
+
+    /// An end for each account that this start reads ([`crate::Reach::Together`]), with its place.
+    pub fn together(&self) -> impl Iterator<Item = (&Scope, Self)> {
+        let own = std::iter::once((&self.scope, self.clone()));
+        let others = self.others.iter().map(|(job, scope)| {
+            let (sender, wants) = (self.sender.clone(), Arc::clone(&self.wants));
+            (scope, Self { sender, job: *job, wants, scope: scope.clone(), others: Arc::new([]) })
+        });
+        own.chain(others)
     }
 
     /// Whether a field marked `on_demand` is worth its call.
     pub fn wants(&self, kind: &str, field: &str) -> bool {
         self.wants.all || self.wants.fields.get(kind).is_some_and(|fields| fields.contains(field))
+    }
+
+    /// Whether a kind is worth its calls: the operator may have left it out, and what is said of it is not kept then.
+    pub fn reads(&self, kind: &str) -> bool {
+        !self.wants.excluded.contains(kind)
     }
 
     /// Writes a resource. Waits while the channel is full.

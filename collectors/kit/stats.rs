@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 /// The calls of one operation in one account and region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
+    /// When the provider had what it answered, by its own word; the oldest of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Timestamp>,
+    /// The latest bound of that, where a source lags without saying by how much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured_before: Option<Timestamp>,
     /// Refused for want of a permission.
     pub denied: u64,
     /// Failed otherwise, after all attempts.
@@ -45,6 +51,15 @@ pub struct CallSample {
     pub answer: Digest,
     /// The provider's request id.
     pub request_id: String,
+}
+
+/// When the provider had what it answered, where that is not the moment of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Captured {
+    /// By its own word.
+    At(Timestamp),
+    /// It does not say: no later than it answered.
+    Before(Timestamp),
 }
 
 /// Counted by account and region, then by operation.
@@ -101,6 +116,16 @@ impl Stats {
         }
     }
 
+    /// Notes that what an operation answered is older than the answer.
+    pub fn captured(&self, scope: &Scope, call: &'static str, when: Captured) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = inner.counts.entry(scope.clone()).or_default().entry(call).or_default();
+        match when {
+            Captured::At(at) => counts.captured = Some(counts.captured.map_or(at, |known| known.min(at))),
+            Captured::Before(at) => counts.captured_before = counts.captured_before.max(Some(at)),
+        }
+    }
+
     /// Notes how far our clock is ahead of a provider's, in seconds; the largest difference is kept.
     pub fn skew(&self, provider: &str, seconds: i64) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,5 +163,26 @@ impl Stats {
     pub fn total(&self) -> u64 {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.counts.values().flat_map(BTreeMap::values).map(CallCounts::total).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_answers_the_oldest_word_and_the_latest_bound_are_kept() {
+        let scope: Scope =
+            serde_json::from_value(serde_json::json!({"provider": "aws", "account": "1", "region": "global"})).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let stats = Stats::default();
+        for second in [20, 10, 30] {
+            stats.captured(&scope, "iam:GetCredentialReport", Captured::At(at(second)));
+            stats.captured(&scope, "resourcegraph:Disks", Captured::Before(at(second)));
+        }
+        let report = &stats.report()[&scope];
+        let kept = |call: &str| (report[call].captured, report[call].captured_before);
+        assert_eq!(kept("iam:GetCredentialReport"), (Some(at(10)), None));
+        assert_eq!(kept("resourcegraph:Disks"), (None, Some(at(30))));
     }
 }

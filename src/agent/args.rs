@@ -104,6 +104,8 @@ pub(crate) enum Command {
     /// List and show collectors with the calls and permissions they need
     #[command(subcommand)]
     Collectors(Collectors),
+    /// Print the least that collectors need in a cloud, as what grants it there
+    Permissions(Permissions),
     /// List and send what waits for the store
     #[command(subcommand)]
     Spool(SpoolCommand),
@@ -285,6 +287,32 @@ pub(crate) enum Collectors {
         /// Its id
         id: String,
     },
+}
+
+/// `permissions`.
+#[derive(Debug, Args)]
+pub(crate) struct Permissions {
+    /// The cloud, e.g. aws or azure
+    pub(crate) provider: String,
+    /// In which form
+    #[arg(long = "as", value_enum, default_value = "json")]
+    pub(crate) form: GrantForm,
+    /// Only for these collectors, e.g. azure.storage or aws.*; all of them where nothing is said
+    #[arg(long = "collector", value_name = "GLOB")]
+    pub(crate) collectors: Vec<String>,
+}
+
+/// How permissions are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GrantForm {
+    /// The cloud's own JSON: a policy, a role
+    Json,
+    /// Terraform
+    Terraform,
+    /// AWS `CloudFormation`
+    Cloudformation,
+    /// Azure Bicep
+    Bicep,
 }
 
 /// `spool`.

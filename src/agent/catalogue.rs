@@ -9,8 +9,13 @@ use evidenced_map::{Mapping, Sources};
 use crate::config::Loaded;
 use crate::exit::{Ended, Exit};
 
-/// Every kind, check and parameter: built in, and from `checks.dirs`.
+/// Every kind, check and parameter: built in, and from `checks.dirs`; without the checks' examples.
 pub(crate) fn library(loaded: &Loaded) -> Result<Arc<Library>, Ended> {
+    with_examples(loaded).map(Library::without_examples).map(Arc::new)
+}
+
+/// The same with the examples.
+pub(crate) fn with_examples(loaded: &Loaded) -> Result<Library, Ended> {
     let mut files = builtin_files();
     for (index, folder) in loaded.config.checks.dirs.iter().enumerate() {
         add_folder(folder, &mut files).map_err(|error| {
@@ -41,13 +46,19 @@ pub(crate) fn chosen_mapping(loaded: &Loaded) -> Result<Mapping, Ended> {
     mapping.only(&chosen).map_err(|error| loaded.wrong(&["frameworks"], &error.to_string()))
 }
 
+/// What is built in, alone.
+#[cfg(test)]
+pub(crate) fn builtin() -> Arc<Library> {
+    Arc::new(load(builtin_files()).unwrap())
+}
+
 fn builtin_files() -> Vec<(String, String)> {
     evidenced_mappings::kinds().iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
-fn load(files: Vec<(String, String)>) -> Result<Arc<Library>, Ended> {
+fn load(files: Vec<(String, String)>) -> Result<Library, Ended> {
     let (path, text) = evidenced_mappings::params();
-    Library::load(files, (path.to_owned(), text.to_owned())).map(Arc::new).map_err(|errors| {
+    Library::load(files, (path.to_owned(), text.to_owned())).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Ended::new(Exit::Usage, lines.join("\n"))
     })

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use evidenced_check::JoinIndex;
 use evidenced_kit::redact::Redactor;
-use evidenced_kit::{Event, Manifest, drive};
-use evidenced_model::{AccountCoverage, Cause, Coverage, Region};
+use evidenced_kit::{Event, drive};
+use evidenced_model::{AccountCoverage, Cause, Coverage};
 use evidenced_seal::SealError;
 use evidenced_seal::partition::{GroupKey, Partitioner, Partitions};
 use evidenced_spool::Room;
 use futures::StreamExt as _;
 use tokio::sync::mpsc;
 
-use crate::plan::{Plan, PlannedAccount};
+use crate::plan::{Place, Plan, PlannedAccount};
 use crate::progress::Progress;
 use crate::stop::{Stop, Wish};
 
@@ -57,24 +57,23 @@ pub(crate) struct Tools {
 
 /// Runs every job of the plan and reads what they say into the spool in `folder`.
 pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Tools) -> Result<Collected, SealError> {
-    let Plan { accounts, jobs } = plan;
+    let Plan { accounts, jobs, places } = plan;
     let (sender, receiver) = mpsc::channel(CHANNEL);
-    let places: Vec<(usize, Region)> = jobs.iter().map(|job| (job.account, job.region.clone())).collect();
     let progress = Arc::clone(&tools.progress);
     progress.jobs(jobs.len() as u64);
     let partitioner = Partitioner::new(folder, memory)?;
     let (stop, deadline) = (Arc::clone(&tools.stop), tools.deadline);
-    let mut left: BTreeMap<usize, (usize, &'static Manifest, Region)> =
-        jobs.iter().enumerate().map(|(n, job)| (n, (job.account, job.manifest, job.region.clone()))).collect();
+    let mut left: BTreeMap<usize, Place> = places.iter().cloned().enumerate().collect();
     let reader = tokio::task::spawn_blocking(move || read(receiver, accounts, &places, partitioner, tools));
-    let mut work = futures::stream::iter(jobs.into_iter().enumerate().map(move |(number, planned)| {
+    let mut work = futures::stream::iter(jobs.into_iter().map(move |job| {
         let sender = sender.clone();
-        async move { (number, drive(planned.job, sender).await) }
+        let numbers: Vec<usize> = std::iter::once(job.number).chain(job.others.iter().map(|(one, _)| *one)).collect();
+        async move { (numbers, drive(job, sender).await) }
     }))
     .buffer_unordered(JOBS_AT_ONCE);
     let mut given_up = Vec::new();
     let cause = loop {
-        let (number, ended) = tokio::select! {
+        let (numbers, ended) = tokio::select! {
             ended = work.next() => match ended {
                 Some(ended) => ended,
                 None => break Cause::Failed,
@@ -83,21 +82,23 @@ pub(crate) async fn collect(plan: Plan, folder: &Path, memory: usize, tools: Too
             () = until(deadline) => break Cause::TimedOut,
         };
         progress.job_done();
-        if let (Some((account, manifest, region)), Err(cause)) = (left.remove(&number), ended) {
-            given_up.push((account, manifest, region, cause));
+        for number in numbers {
+            if let (Some(place), Err(cause)) = (left.remove(&number), ended) {
+                given_up.push((place, cause));
+            }
         }
     };
     drop(work);
     if !left.is_empty() && !stop.is_set() {
         tracing::warn!(jobs = left.len(), %cause, "the run ends early: what was not read is a gap");
     }
-    given_up.extend(left.into_values().map(|(account, manifest, region)| (account, manifest, region, cause)));
+    given_up.extend(left.into_values().map(|place| (place, cause)));
     let read = match reader.await {
         Ok(read) => read?,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
     let mut accounts = read.accounts;
-    for (account, manifest, region, cause) in given_up {
+    for (Place { account, manifest, region }, cause) in given_up {
         accounts[account].coverage.give_up(manifest, &region, cause);
     }
     let covered = accounts.into_iter().map(|account| account.coverage.finish());
@@ -132,7 +133,7 @@ struct Read {
 fn read(
     mut receiver: mpsc::Receiver<(usize, Event)>,
     mut accounts: Vec<PlannedAccount>,
-    places: &[(usize, Region)],
+    places: &[Place],
     mut partitioner: Partitioner,
     tools: Tools,
 ) -> Result<Read, SealError> {
@@ -143,7 +144,7 @@ fn read(
         if stop.is_set() {
             break;
         }
-        let Some((account, region)) = places.get(job) else { continue };
+        let Some(Place { account, region, .. }) = places.get(job) else { continue };
         let account = &mut accounts[*account];
         if let Event::Resource(resource) = &mut event {
             if account.excluded(&resource.kind, &resource.scope.region).is_some() {

@@ -20,9 +20,9 @@ use evidenced_seal::write::sign_run;
 use evidenced_seal::{Document, RunHeader, RunReader, RunWriter, SealError, UnsignedRun};
 use evidenced_spool::{Pushed, Sealing, SpoolError};
 use futures::FutureExt as _;
-use serde_json::Value;
 use tracing::Instrument as _;
 
+use crate::ambient::{ambient_targets, clouds_environment};
 use crate::clock::new_run;
 use crate::collect::{Collected, Tools, collect};
 use crate::config::Loaded;
@@ -169,6 +169,7 @@ impl Cycle<'_> {
             stats: Arc::clone(&stats),
             clock: Arc::clone(&self.clock),
             mine: self.loaded.mine(),
+            environment: clouds_environment(self.clouds),
         };
         let deadline = self.timeout.map(|timeout| tokio::time::Instant::now() + timeout);
         self.progress.stage("finding accounts");
@@ -217,8 +218,7 @@ impl Cycle<'_> {
         let ambient;
         let targets = if self.loaded.config.targets.is_empty() {
             // No config: the cloud whose ambient credentials are found.
-            let targets = self.clouds.iter().map(|cloud| [(cloud.provider().to_string(), Value::Null)].into());
-            ambient = targets.collect::<Vec<_>>();
+            ambient = ambient_targets(self.clouds);
             &ambient
         } else {
             &self.loaded.config.targets

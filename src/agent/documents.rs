@@ -78,7 +78,8 @@ pub(crate) fn calls(stats: &Stats) -> Calls {
         operations.into_iter().filter_map(move |(operation, counts)| {
             Some(manifest::CallStats {
                 account: scope.account.clone(),
-                captured: None,
+                captured: counts.captured,
+                captured_before: counts.captured_before,
                 denied: counts.denied,
                 error: counts.error,
                 first: counts.first?,
@@ -128,7 +129,7 @@ pub(crate) fn listed(listing: Vec<Listed>) -> Vec<ListedAccount> {
         .into_iter()
         .map(|one| ListedAccount {
             account: one.account,
-            name: None,
+            name: one.name,
             provider: one.provider,
             reason: one.reason,
             state: match one.state.as_str() {

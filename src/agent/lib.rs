@@ -3,6 +3,7 @@
 //! Architecture invariant: only `cycle` knows the order of the stages, and only this crate knows the
 //! environment, the wall clock and the process.
 
+mod ambient;
 mod args;
 mod binary;
 mod bytes;
@@ -22,6 +23,7 @@ mod keeper;
 mod lines;
 mod locate;
 mod logging;
+mod needs;
 mod opened;
 mod period;
 mod plan;

@@ -15,7 +15,9 @@ pub(crate) struct Plan {
     /// The accounts, in the order of their keys.
     pub(crate) accounts: Vec<PlannedAccount>,
     /// Every start of every collector.
-    pub(crate) jobs: Vec<PlannedJob>,
+    pub(crate) jobs: Vec<Job>,
+    /// What each number of a job stands for: a start, or an account that a start reads together with others.
+    pub(crate) places: Vec<Place>,
 }
 
 /// One account and its cells.
@@ -27,15 +29,14 @@ pub(crate) struct PlannedAccount {
     excluded: BTreeMap<String, String>,
 }
 
-/// One start of a collector.
-pub(crate) struct PlannedJob {
+/// One collector in one place.
+#[derive(Clone)]
+pub(crate) struct Place {
     /// The account, by its place in [`Plan::accounts`].
     pub(crate) account: usize,
-    /// What is started.
-    pub(crate) job: Job,
-    /// Its manifest.
+    /// The collector's manifest.
     pub(crate) manifest: &'static Manifest,
-    /// Its region, or `global`.
+    /// The region, or `global`.
     pub(crate) region: Region,
 }
 
@@ -68,7 +69,7 @@ impl Plan {
         scoping: &Scoping,
     ) -> Self {
         let wants = Arc::new(wants(library, judge, scoping.collect));
-        let mut plan = Self { accounts: Vec::new(), jobs: Vec::new() };
+        let mut plan = Self { accounts: Vec::new(), jobs: Vec::new(), places: Vec::new() };
         let mut sessions = sessions;
         sessions.sort_by_key(|session| format!("{}:{}", session.provider, session.account));
         for session in sessions {
@@ -82,7 +83,8 @@ impl Plan {
                 key: scope.account_key(),
                 excluded: session.excluded,
             };
-            for manifest in manifests(session.provider.as_str()) {
+            let wants = account.wants(&wants, library);
+            for manifest in session.manifests.unwrap_or_else(|| manifests(session.provider.as_str())) {
                 if scoping.includes(manifest.id) {
                     account.plan_cells(manifest, library);
                 }
@@ -96,14 +98,16 @@ impl Plan {
                     if account.excluded.contains_key(region.as_str()) {
                         continue;
                     }
-                    let job = Job {
-                        number: plan.jobs.len(),
-                        collector: Arc::clone(&collector),
-                        scope: scope.in_region(region.clone()),
-                        wants: Arc::clone(&wants),
-                        timeout: scoping.timeout,
-                    };
-                    plan.jobs.push(PlannedJob { account: plan.accounts.len(), job, manifest, region });
+                    let (number, scope) = (plan.places.len(), scope.in_region(region.clone()));
+                    plan.places.push(Place { account: plan.accounts.len(), manifest, region });
+                    if manifest.reach == Reach::Together
+                        && let Some(job) = plan.jobs.iter_mut().find(|job| Arc::ptr_eq(&job.collector, &collector))
+                    {
+                        job.others.push((number, scope));
+                        continue;
+                    }
+                    let (collector, others, wants) = (Arc::clone(&collector), Vec::new(), Arc::clone(&wants));
+                    plan.jobs.push(Job { number, collector, scope, others, wants, timeout: scoping.timeout });
                 }
             }
             plan.accounts.push(account);
@@ -116,6 +120,16 @@ impl PlannedAccount {
     /// The operator's reason for leaving out a kind in a region.
     pub(crate) fn excluded(&self, kind: &KindId, region: &Region) -> Option<String> {
         excluded(&self.excluded, kind, region)
+    }
+
+    /// What is worth a call in this account.
+    fn wants(&self, wants: &Arc<Wants>, library: &Library) -> Arc<Wants> {
+        if self.excluded.is_empty() {
+            return Arc::clone(wants);
+        }
+        let left_out = |kind: &&KindId| self.excluded(kind, &Region::global()).is_some();
+        let excluded = library.kinds().map(|kind| &kind.decl.kind).filter(left_out).map(ToString::to_string).collect();
+        Arc::new(Wants { excluded, ..Wants::clone(wants) })
     }
 
     fn skips_collector(&self, manifest: &Manifest) -> bool {
@@ -137,7 +151,7 @@ impl PlannedAccount {
 }
 
 /// By kind, by region, or by service, long (`aws.s3`) or short (`s3`).
-fn excluded(reasons: &BTreeMap<String, String>, kind: &KindId, region: &Region) -> Option<String> {
+pub(crate) fn excluded(reasons: &BTreeMap<String, String>, kind: &KindId, region: &Region) -> Option<String> {
     let service = kind.as_str().rsplit_once('.').map_or(kind.as_str(), |(service, _)| service);
     let short = service.split_once('.').map_or(service, |(_, short)| short);
     [kind.as_str(), region.as_str(), service, short].iter().find_map(|name| reasons.get(*name)).cloned()
@@ -145,7 +159,7 @@ fn excluded(reasons: &BTreeMap<String, String>, kind: &KindId, region: &Region) 
 
 fn places(manifest: &Manifest, regions: &[Region]) -> Vec<Region> {
     match manifest.reach {
-        Reach::Account => vec![Region::global()],
+        Reach::Account | Reach::Together => vec![Region::global()],
         Reach::Region => regions.to_vec(),
     }
 }
@@ -161,5 +175,5 @@ fn wants(library: &Library, judge: &Judge, collect: CollectConfig) -> Wants {
             fields.insert(kind.decl.kind.to_string(), demanded);
         }
     }
-    Wants { all: collect == CollectConfig::All, fields }
+    Wants { all: collect == CollectConfig::All, fields, excluded: BTreeSet::new() }
 }

@@ -93,13 +93,15 @@ pub(crate) fn open(loaded: &Loaded, uri: &KeyUri) -> Result<Arc<dyn Signer>, Key
     let name = Digest::of(uri.to_string().as_bytes()).to_string();
     let kept = loaded.config.agent.state_dir.join(format!("key-{}.pub.pem", &name[..16]));
     let remote = !matches!(uri, KeyUri::File(_));
+    let (client, azure_identity) = storing::azure_identity();
     let settings = Settings {
         passphrase_file: loaded.config.seal.passphrase_file.clone(),
-        azure_client: storing::azure_client().map(|client| AzureClient {
+        azure_client: client.map(|client| AzureClient {
             tenant: client.tenant,
             client: client.id,
             secret: client.secret,
         }),
+        azure_identity,
         known: if remote { PublicKey::open(&kept).ok() } else { None },
     };
     let signer = evidenced_keys::open(uri, &settings)?;

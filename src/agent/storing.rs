@@ -105,9 +105,10 @@ pub(crate) fn options_elsewhere(config: &Config) -> Options {
     Options { retention: None, kms_key: None, ..options(config) }
 }
 
-/// An application of Azure, with a secret, where the environment names one.
-pub(crate) fn azure_client() -> Option<AzureClient> {
-    azure_key().client
+/// Who we are to Azure, where the environment says so: an application with a secret, or else a managed identity.
+pub(crate) fn azure_identity() -> (Option<AzureClient>, Option<String>) {
+    let key = azure_key();
+    (key.client, key.identity)
 }
 
 /// A key of an Azure storage account, where the environment has one as for Azure's own command line.
@@ -124,5 +125,6 @@ fn azure_key() -> AzureKey {
             (Some(tenant), Some(id), Some(secret)) => Some(AzureClient { tenant, id, secret }),
             _ => None,
         },
+        identity: read("AZURE_CLIENT_ID"),
     }
 }

@@ -279,9 +279,14 @@ pub struct Calls {
 pub struct CallStats {
     /// The account.
     pub account: Account,
-    /// The provider's own capture time, where the source lags (e.g. a credential report).
+    /// Since when the provider had what it answered, by its own word, where the source lags (e.g. a credential report);
+    /// the oldest of several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<Timestamp>,
+    /// The latest bound of that moment, from a source that lags and does not say by how much (e.g. Resource Graph): the
+    /// time of the last answer, by the provider's clock where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured_before: Option<Timestamp>,
     /// Refused.
     pub denied: u64,
     /// Failed otherwise.

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evidenced_model::{
-    Account, AccountCoverage, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId, Provider, Severity,
-    Verdict, VerdictCounts,
+    Account, AccountCoverage, CallStats, CatalogId, CheckId, ControlId, ControlStanding, Finding, ObjectiveId,
+    Provider, Severity, Verdict, VerdictCounts,
 };
 
 use crate::assurance::assurance;
-use crate::coverage::Accounts;
-use crate::document::{CatalogReport, CheckReport, ControlReport, FORMAT, Kept, ObjectiveReport, Report};
+use crate::coverage::{Accounts, lagging};
+use crate::document::{
+    CatalogReport, CheckReport, ControlReport, FORMAT, Kept, LaggingSource, ObjectiveReport, Report,
+};
 use crate::keep::shown;
 use crate::table::Table;
 use crate::unread::Gaps;
@@ -31,6 +33,7 @@ pub struct ReportBuilder {
     cautions: Vec<String>,
     waivers: BTreeMap<String, WaiverText>,
     accounts: Accounts,
+    lagging: Vec<LaggingSource>,
     gaps: Gaps,
     kept: usize,
     table: Table,
@@ -53,6 +56,7 @@ impl ReportBuilder {
             cautions: Vec::new(),
             waivers: BTreeMap::new(),
             accounts: Accounts::new(limits.accounts),
+            lagging: Vec::new(),
             gaps: Gaps::new(limits.places),
             kept: 0,
             table: Table::new(limits.rows),
@@ -129,6 +133,12 @@ impl ReportBuilder {
         self
     }
 
+    /// Takes in what became of the run's calls: some tell from when their answers were.
+    pub fn calls(&mut self, calls: &[CallStats]) -> &mut Self {
+        self.lagging = lagging(calls);
+        self
+    }
+
     /// Counts a finding, and keeps it if there is room.
     pub fn finding(&mut self, finding: &Finding, evidence: Option<Evidence<'_>>) -> &mut Self {
         let run = self.header.manifest.run;
@@ -184,6 +194,7 @@ impl ReportBuilder {
             unread: gaps.groups,
             permissions: gaps.permissions,
             coverage: self.accounts.finish(&self.verdicts),
+            lagging: self.lagging,
             cautions: self.cautions,
             waivers: self.waivers.into_values().collect(),
             withheld: self.withheld,

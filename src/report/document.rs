@@ -9,6 +9,7 @@ use evidenced_model::{
     Manifest, ObjectiveId, Provider, Region, RestsOn, RunId, RunStatus, Scope, Severity, Standing, Totals, Verdict,
     VerdictCounts, WaiverRef, Window,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -61,6 +62,9 @@ pub struct Report {
     pub permissions: Vec<MissingPermission>,
     /// How much of each account was read, sorted by cloud and account.
     pub coverage: Vec<AccountReport>,
+    /// What came from sources whose data lags, sorted by cloud and service.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lagging: Vec<LaggingSource>,
     /// What somebody has to see to, a sentence each, e.g. waivers that end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cautions: Vec<String>,
@@ -71,6 +75,23 @@ pub struct Report {
     /// All findings, for the page that filters them. The document holds those in `checks`.
     #[serde(skip)]
     pub table: Table,
+}
+
+/// A source whose data lags behind what it speaks of, in all accounts together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaggingSource {
+    /// The cloud.
+    pub provider: Provider,
+    /// The service, e.g. `resourcegraph`.
+    pub service: String,
+    /// What was asked of it, sorted: operations without the service.
+    pub operations: Vec<String>,
+    /// Since when the provider had the oldest of what it answered, by its own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Timestamp>,
+    /// The latest bound of that moment, where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured_before: Option<Timestamp>,
 }
 
 /// The controls of one catalogue.
@@ -274,7 +295,7 @@ pub struct AccountReport {
     pub provider: Provider,
     /// The account.
     pub account: Account,
-    /// The regions that were to be read.
+    /// The regions that were to be read, and those in which something stands; without `global`.
     pub regions: Vec<Region>,
     /// Planned cells by what became of them.
     pub states: BTreeMap<CellState, u64>,

@@ -53,7 +53,7 @@ pub use collected::Collected;
 pub use csv::{COLUMNS, FindingsCsv, Table, controls_csv, csv_period};
 pub use document::{
     AccountReport, CatalogReport, CellReport, CheckReport, ControlReport, EvidenceRef, FORMAT, Kept, KindRow,
-    MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
+    LaggingSource, MissingPermission, ObjectiveReport, Report, Shown, ShownFinding, UnreadGroup, UnreadPlace,
 };
 pub use error::ReportError;
 pub use html::{

@@ -108,6 +108,12 @@ pub struct OperationQuery {
     pub first: Timestamp,
     /// The last.
     pub last: Timestamp,
+    /// Since when the provider had the oldest of what it answered, by its own word, where its source lags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Timestamp>,
+    /// The latest bound of that moment, where a source lags and does not say by how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured_before: Option<Timestamp>,
 }
 
 /// Who asked.
@@ -323,11 +329,15 @@ fn operations(calls: &[CallStats]) -> Vec<OperationQuery> {
             not_answered: 0,
             first: call.first,
             last: call.last,
+            captured: None,
+            captured_before: None,
         });
         entry.ok += call.ok;
         entry.not_answered += call.denied + call.error + call.throttled;
         entry.first = entry.first.min(call.first);
         entry.last = entry.last.max(call.last);
+        entry.captured = entry.captured.into_iter().chain(call.captured).min();
+        entry.captured_before = entry.captured_before.max(call.captured_before);
     }
     folded.into_values().collect()
 }

@@ -3,7 +3,7 @@
 use evidenced_model::{Cause, CellState, Standing, Strength, Tally, Verdict};
 use jiff::Timestamp;
 
-use crate::document::CheckReport;
+use crate::document::{CheckReport, LaggingSource};
 
 /// Standings in the order in which they want attention, in whatever shows them.
 pub const STANDINGS: [Standing; 7] = [
@@ -143,6 +143,19 @@ pub(crate) fn count(value: u64, one: &str, many: &str) -> String {
 /// A moment, to the second, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A source whose data lags, e.g. `azure:resourcegraph`.
+pub(crate) fn lagging_source(source: &LaggingSource) -> String {
+    format!("{}:{}", source.provider, source.service)
+}
+
+/// From when is what it answered.
+pub(crate) fn lagging(source: &LaggingSource) -> String {
+    let exact = source.captured.map(|at| format!("captured by the provider at {}", moment(at)));
+    let bound = |at| format!("its data can lag, and it does not say by how much; {} at the latest", moment(at));
+    let said: Vec<String> = exact.into_iter().chain(source.captured_before.map(bound)).collect();
+    said.join("; ")
 }
 
 /// A moment, to the minute, in UTC, where there is little room.

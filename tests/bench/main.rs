@@ -88,7 +88,8 @@ impl Cloud for Synthetic {
         for account in accounts(target) {
             let own = context.mine.has(&provider(), &account);
             let state = if own { "read" } else { "elsewhere" };
-            let listed = Listed { account: account.clone(), provider: provider(), state: state.into(), reason: None };
+            let (named, state) = (account.clone(), state.into());
+            let listed = Listed { account: named, name: None, provider: provider(), state, reason: None };
             opened.listing.push(listed);
             if !own {
                 continue;
@@ -104,6 +105,7 @@ impl Cloud for Synthetic {
                 regions: Vec::new(),
                 excluded: std::collections::BTreeMap::default(),
                 collectors: vec![Arc::new(Things { resources: resources(target)?, script })],
+                manifests: None,
                 rights: None,
                 gaps: Vec::new(),
             });

@@ -28,6 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse()?)),
         mine: Mine::default(),
+        environment: Arc::default(),
     };
     let recorder = Arc::new(Recorder::default());
     let inner = aws_smithy_http_client::Builder::new().build_http();
@@ -47,14 +48,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut all = collectors(&session, &regions).into_iter();
     let collector = all.find(|c| c.manifest().id == id).ok_or("no such collector")?;
     let places = match collector.manifest().reach {
-        Reach::Account => vec![Region::global()],
+        Reach::Account | Reach::Together => vec![Region::global()],
         Reach::Region => regions,
     };
     for region in places {
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);
         let scope = Scope { account: session.account().clone(), provider: "aws".parse()?, region };
         let wants = Arc::new(Wants { all: true, ..Wants::default() });
-        let job = Job { number: 0, collector: Arc::clone(&collector), scope, wants, timeout: Duration::from_mins(5) };
+        let job = Job {
+            number: 0,
+            collector: Arc::clone(&collector),
+            scope,
+            others: Vec::new(),
+            wants,
+            timeout: Duration::from_mins(5),
+        };
         let work = tokio::spawn(drive(job, sender));
         while receiver.recv().await.is_some() {}
         work.await?.map_err(|cause| format!("the collector did not come to its end: {cause}"))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::ReportStateType;
 use aws_smithy_types::DateTime;
-use evidenced_kit::Write as _;
+use evidenced_kit::{Captured, Write as _};
 use evidenced_model::{Cause, Refusal, Resource, Scope, Unread};
 use jiff::Timestamp;
 use tokio::time::sleep;
@@ -66,7 +66,11 @@ pub(super) async fn read(session: &Session, client: &Client, scope: &Scope) -> R
     let rows = answer.content.and_then(|content| credential_report::parse(content.as_ref()).ok());
     let generated = answer.generated_time.as_ref().and_then(timestamp);
     match (rows, generated) {
-        (Some(rows), Some(generated)) => Ok(Report { rows, generated }),
+        (Some(rows), Some(generated)) => {
+            // AWS makes a new one every four hours at most.
+            session.captured(scope, &GET_REPORT, Captured::At(generated));
+            Ok(Report { rows, generated })
+        }
         _ => Err(malformed(&GET_REPORT)),
     }
 }

@@ -31,6 +31,7 @@ async fn play(fault: Fault, wants: Wants) -> (Vec<Event>, u32) {
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
         mine: Mine::default(),
+        environment: Arc::default(),
     };
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "cassette");
     let options = ClientOptions {

@@ -138,6 +138,7 @@ async fn play(service: &str, player: Player) -> Said {
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
         mine: Mine::default(),
+        environment: Arc::default(),
     };
     let options = ClientOptions {
         endpoint_url: Some("http://127.0.0.1:1".into()),
@@ -160,7 +161,7 @@ async fn play(service: &str, player: Player) -> Said {
     }
     let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
     let wants = Arc::new(Wants { all: true, ..Wants::default() });
-    let job = Job { number: 0, collector, scope, wants, timeout: Duration::from_hours(1) };
+    let job = Job { number: 0, collector, scope, others: Vec::new(), wants, timeout: Duration::from_hours(1) };
     let work = tokio::spawn(drive(job, sender));
     let mut resources = BTreeMap::new();
     while let Some((_, event)) = receiver.recv().await {

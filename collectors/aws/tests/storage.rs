@@ -209,6 +209,7 @@ async fn play(service: &str, name: &str, fault: impl Fn(&Request) -> Option<Resp
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
         mine: Mine::default(),
+        environment: Arc::default(),
     };
     let credentials = Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "example");
     let options = ClientOptions {
@@ -221,7 +222,7 @@ async fn play(service: &str, name: &str, fault: impl Fn(&Request) -> Option<Resp
     let id = format!("aws.{service}");
     let collector = collectors(&session, &regions).into_iter().find(|c| c.manifest().id == id).unwrap();
     let places = match collector.manifest().reach {
-        Reach::Account => vec![Region::global()],
+        Reach::Account | Reach::Together => vec![Region::global()],
         Reach::Region => regions,
     };
     let mut said = Said::default();
@@ -230,8 +231,10 @@ async fn play(service: &str, name: &str, fault: impl Fn(&Request) -> Option<Resp
         let wants = Arc::new(Wants { all: true, ..Wants::default() });
         let (sender, mut receiver) = tokio::sync::mpsc::channel(16);
         let collector = Arc::clone(&collector);
-        let work =
-            tokio::spawn(drive(Job { number: 0, collector, scope, wants, timeout: Duration::from_hours(1) }, sender));
+        let work = tokio::spawn(drive(
+            Job { number: 0, collector, scope, others: Vec::new(), wants, timeout: Duration::from_hours(1) },
+            sender,
+        ));
         while let Some((_, event)) = receiver.recv().await {
             match event {
                 Event::Resource(resource) => drop(said.resources.insert(resource.id.clone(), *resource)),

@@ -26,7 +26,7 @@ struct Line<'a> {
 
 pub(crate) fn run(context: &Context, command: &Checks) -> Result<Exit, Ended> {
     let loaded = context.load()?;
-    let library = catalogue::library(&loaded)?;
+    let library = Arc::new(catalogue::with_examples(&loaded)?);
     match command {
         Checks::List { provider } => list(context, &library, provider.as_deref()),
         Checks::Show { id } => show(context, &library, id),

@@ -72,6 +72,7 @@ fn line<'a>(manifest: &'a Manifest, cloud: &dyn evidenced_kit::Cloud) -> Line<'a
         started: match manifest.reach {
             Reach::Account => "once an account",
             Reach::Region => "in each region",
+            Reach::Together => "once for all accounts",
         },
         kinds: manifest.kinds,
         operations: manifest.operations.iter().map(operation).collect(),

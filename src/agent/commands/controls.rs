@@ -1,5 +1,8 @@
 //! `evidenced controls`: list and show, old numbers included.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use evidenced_check::Library;
 use evidenced_map::Mapping;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,13 +15,50 @@ use crate::lines::Lines;
 
 pub(crate) fn run(context: &Context, command: &Controls) -> Result<Exit, Ended> {
     let mapping = catalogue::mapping()?;
+    let clouds = Clouds::of(&*catalogue::library(&context.load()?)?);
     match command {
-        Controls::List { catalog, clauses } => list(context, &mapping, catalog.as_deref(), *clauses),
-        Controls::Show { id, catalog } => show(context, &mapping, id, catalog.as_deref()),
+        Controls::List { catalog, clauses } => list(context, &mapping, &clouds, catalog.as_deref(), *clauses),
+        Controls::Show { id, catalog } => show(context, &mapping, &clouds, id, catalog.as_deref()),
     }
 }
 
-fn list(context: &Context, mapping: &Mapping, catalog: Option<&str>, clauses: bool) -> Result<Exit, Ended> {
+/// The clouds that have checks for an objective.
+struct Clouds(BTreeMap<String, BTreeSet<String>>);
+
+impl Clouds {
+    fn of(library: &Library) -> Self {
+        let mut clouds: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (_, check) in library.checks() {
+            clouds.entry(check.objective.to_string()).or_default().insert(check.id.provider().to_owned());
+        }
+        Self(clouds)
+    }
+
+    /// A line with the clouds that serve one of its objectives.
+    fn served<L: Serialize>(&self, line: L) -> Served<L> {
+        let value = serde_json::to_value(&line).unwrap_or_default();
+        let objectives = value["objectives"].as_array().into_iter().flatten();
+        let names = objectives.filter_map(|one| one["id"].as_str().or(one.as_str()));
+        let clouds: BTreeSet<String> = names.filter_map(|name| self.0.get(name)).flatten().cloned().collect();
+        Served { line, clouds }
+    }
+}
+
+/// A control's line, its id first, and the clouds that have checks for it.
+#[derive(Serialize)]
+struct Served<L> {
+    #[serde(flatten)]
+    line: L,
+    clouds: BTreeSet<String>,
+}
+
+fn list(
+    context: &Context,
+    mapping: &Mapping,
+    clouds: &Clouds,
+    catalog: Option<&str>,
+    clauses: bool,
+) -> Result<Exit, Ended> {
     let mut lines = Lines::new();
     let known = || {
         let catalogs = mapping.catalogs().iter().map(|catalog| catalog.id.to_string());
@@ -46,18 +86,19 @@ fn list(context: &Context, mapping: &Mapping, catalog: Option<&str>, clauses: bo
             continue;
         }
         for line in mapping.control_lines(catalog) {
-            print(context, &mut lines, &line)?;
+            print(context, &mut lines, &clouds.served(line))?;
         }
     }
     lines.finish()?;
     Ok(Exit::Done)
 }
 
-fn show(context: &Context, mapping: &Mapping, id: &str, catalog: Option<&str>) -> Result<Exit, Ended> {
+fn show(context: &Context, mapping: &Mapping, clouds: &Clouds, id: &str, catalog: Option<&str>) -> Result<Exit, Ended> {
     let mut lines = Lines::new();
     let mut found = false;
     for catalog in mapping.catalogs().iter().filter(|one| catalog.is_none_or(|id| one.id.as_str() == id)) {
         for line in mapping.control_lines(catalog) {
+            let line = clouds.served(line);
             let value = serde_json::to_value(&line).unwrap_or_default();
             if value["id"] != *id {
                 continue;
@@ -89,6 +130,8 @@ fn print(context: &Context, lines: &mut Lines, line: &impl Serialize) -> Result<
         list.as_array().into_iter().flatten().filter_map(one).collect::<Vec<_>>().join(", ")
     };
     let objectives = names(&value["objectives"]);
+    let served = names(&value["clouds"]);
+    let objectives = if served.is_empty() { objectives } else { format!("[{served}] {objectives}") };
     let rest = match &value["to"] {
         Value::Null if objectives.is_empty() => "manual".to_owned(),
         Value::Null => objectives,
@@ -107,6 +150,10 @@ fn describe(lines: &mut Lines, value: &Value) -> Result<(), Ended> {
     }
     if objectives.is_empty() {
         lines.text("  manual: nothing automatic")?;
+    }
+    let clouds: Vec<&str> = value["clouds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !clouds.is_empty() {
+        lines.text(format!("  read in: {}", clouds.join(", ")))?;
     }
     for (title, name) in [("people bring", "manual"), ("left to people", "left_to_people")] {
         if !text(name).is_empty() {

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use evidenced_check::Library;
 use evidenced_kit::{Limits, OpenContext, Stats};
 use evidenced_model::manifest::LockMode;
-use evidenced_model::{Clock, Provider};
+use evidenced_model::{Clock, KindId, Provider, Region};
 use evidenced_seal::timestamp::Stamp;
 use evidenced_seal::{KeyError, Signer};
 use evidenced_store::Probe;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Context;
 use crate::args::Format;
@@ -19,6 +19,8 @@ use crate::config::Loaded;
 use crate::declared::Declared;
 use crate::exit::{Ended, Exit};
 use crate::lines::Lines;
+use crate::needs;
+use crate::plan::excluded;
 use crate::sealing;
 use crate::storing::{RetentionConfig, RetentionMode};
 
@@ -26,6 +28,9 @@ use crate::storing::{RetentionConfig, RetentionMode};
 const SKEW: i64 = 5;
 /// Beyond this many, a run's times are not to be relied on.
 const SUSPECT: i64 = 300;
+
+/// So many accounts are named.
+const NAMED: usize = 8;
 
 /// How a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -217,13 +222,9 @@ impl Doctor<'_> {
     /// Who we are in each cloud, and which accounts can be entered.
     async fn clouds(&mut self, loaded: &Loaded) -> Result<(), Ended> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let ambient: Vec<_> = self
-            .context
-            .clouds
-            .iter()
-            .map(|cloud| std::collections::BTreeMap::from([(cloud.provider().to_string(), Value::Null)]))
-            .collect();
+        let ambient = crate::ambient::ambient_targets(&self.context.clouds);
         let targets = if loaded.config.targets.is_empty() { &ambient } else { &loaded.config.targets };
+        let library = crate::catalogue::library(loaded)?;
         let mut entered = 0;
         for (name, body) in targets.iter().flatten() {
             let Some(cloud) = self.context.clouds.iter().find(|cloud| cloud.provider().as_str() == name) else {
@@ -237,13 +238,14 @@ impl Doctor<'_> {
                 stats: Arc::clone(&stats),
                 clock: Arc::clone(&clock),
                 mine: loaded.mine(),
+                environment: crate::ambient::clouds_environment(&self.context.clouds),
             };
             match cloud.open(body, &context).await {
                 Err(error) => self.say(&Part::new(name, State::Failed, error.message, "see targets"), Exit::Partial)?,
                 Ok(opened) => {
                     entered += opened.accounts.iter().filter(|account| !account.collectors.is_empty()).count();
                     self.say(&seen(&cloud.provider(), &opened), Exit::Partial)?;
-                    for part in permissions(&opened).await {
+                    for part in permissions(&cloud.provider(), &opened, &library).await {
                         self.say(&part, Exit::Partial)?;
                     }
                 }
@@ -313,35 +315,43 @@ fn signs(signer: &dyn Signer) -> Result<String, KeyError> {
 }
 
 /// What the identities of these accounts lack of what their collectors ask for: a line for all that lack the same.
-async fn permissions(opened: &evidenced_kit::Opened) -> Vec<Part> {
-    let mut alike: BTreeMap<(State, String, &'static str), Vec<String>> = BTreeMap::new();
+async fn permissions(provider: &Provider, opened: &evidenced_kit::Opened, library: &Library) -> Vec<Part> {
+    let mut alike: BTreeMap<(State, String, String), Vec<String>> = BTreeMap::new();
     for account in opened.accounts.iter().filter(|account| !account.collectors.is_empty()) {
-        let operations = account.collectors.iter().flat_map(|collector| collector.manifest().operations);
-        let wanted: BTreeSet<&'static str> = operations.map(|operation| operation.permission).collect();
+        let left_out = |kind: &KindId| excluded(&account.excluded, kind, &Region::global()).is_some();
+        let manifests = account.collectors.iter().map(|collector| collector.manifest());
+        let wanted = needs::permissions(manifests, library, left_out);
         let told = match &account.rights {
             None => Err("this cloud is not asked for them".to_owned()),
-            Some(rights) => rights.lacking(&wanted).await.map_err(|refusal| {
+            Some(rights) => rights.weigh(&wanted).await.map_err(|refusal| {
                 let code = refusal.code.as_deref().map_or_else(String::new, |code| format!(" ({code})"));
                 format!("{}: {}{code}", refusal.call, refusal.cause)
             }),
         };
-        let (state, what, remedy) = match told {
-            Ok(lacking) if lacking.is_empty() => {
-                (State::Ok, format!("all {} permissions that collectors ask for are there", wanted.len()), "")
-            }
-            Ok(lacking) => {
-                let names = lacking.into_iter().collect::<Vec<_>>().join(", ");
-                let remedy = "grant them, or what they would tell is a gap; see `evidenced collectors list`";
-                (State::Warning, format!("lacking for any resource: {names}"), remedy)
-            }
+        let names = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
+        let notes = "a run notes each that is missing";
+        let mut say = |state, what, remedy: &str| {
+            alike.entry((state, what, remedy.to_owned())).or_default().push(account.account.to_string());
+        };
+        let asked = |count: usize| format!("{count} permissions that collectors ask for");
+        let told = match told {
+            Ok(told) => told,
             Err(reason) => {
-                let what = format!("the {} permissions that collectors ask for are not told: {reason}", wanted.len());
-                (State::Unproved, what, "a run notes each that is missing")
+                say(State::Unproved, format!("the {} are not told: {reason}", asked(wanted.len())), notes);
+                continue;
             }
         };
-        alike.entry((state, what, remedy)).or_default().push(account.account.to_string());
+        if !told.lacking.is_empty() {
+            let grant = format!("grant them, or what they would tell is a gap; see `evidenced permissions {provider}`");
+            say(State::Warning, format!("lacking for any resource: {}", names(&told.lacking)), &grant);
+        } else if wanted.len() > told.untold.len() {
+            say(State::Ok, format!("all {} are there", asked(wanted.len() - told.untold.len())), "");
+        }
+        if !told.untold.is_empty() {
+            say(State::Unproved, format!("not told beforehand: {}", names(&told.untold)), notes);
+        }
     }
-    let part = |((state, what, remedy), accounts): ((State, String, &'static str), Vec<String>)| {
+    let part = |((state, what, remedy), accounts): ((State, String, String), Vec<String>)| {
         Part::new("permissions", state, format!("{}: {what}", accounts.join(", ")), remedy)
     };
     alike.into_iter().map(part).collect()
@@ -365,12 +375,28 @@ fn seen(provider: &Provider, opened: &evidenced_kit::Opened) -> Part {
     gaps.sort();
     gaps.dedup();
     let open = opened.accounts.len() - closed;
+    let aside: BTreeSet<&str> = opened.listing.iter().map(|one| one.state.as_str()).collect();
+    let aside = aside.into_iter().filter(|state| !matches!(*state, "read" | "unreachable")).map(|state| {
+        let many = opened.listing.iter().filter(|one| one.state == state).count();
+        format!(", {many} {state}")
+    });
+    let aside: String = aside.collect();
+    let entered = opened.listing.iter().filter(|one| one.state == "read").take(NAMED);
+    let mut named: Vec<String> = entered
+        .map(|one| match &one.name {
+            Some(name) => format!("{} ({name})", one.account),
+            None => one.account.to_string(),
+        })
+        .collect();
+    if open > named.len() {
+        named.push("…".to_owned());
+    }
     let name = provider.to_string();
     if open == 0 {
         let what = if gaps.is_empty() { "no account could be entered".to_owned() } else { gaps.join("; ") };
         return Part::new(name, State::Failed, what, "check the credentials, the role and the network");
     }
-    let what = format!("we are {who}; {open} accounts can be entered");
+    let what = format!("we are {who}; {open} accounts can be entered: {}{aside}", named.join(", "));
     if gaps.is_empty() {
         Part::new(name, State::Ok, what, "")
     } else {

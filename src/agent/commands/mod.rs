@@ -17,6 +17,7 @@ mod keygen;
 mod keys;
 mod objectives;
 mod period;
+mod permissions;
 mod pins;
 pub(crate) mod report;
 mod run;
@@ -167,6 +168,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Ended> {
         Command::Controls(command) => controls::run(context, &command),
         Command::Objectives(command) => objectives::run(context, &command),
         Command::Collectors(command) => collectors::run(context, &command),
+        Command::Permissions(options) => permissions::run(context, &options),
         Command::Spool(command) => spool::run(context, &command),
         Command::Doctor => doctor::run(context),
         Command::Keygen(options) => keygen::run(context, &options),

@@ -105,6 +105,7 @@ fn begin(
     for account in reader.accounts().map_err(failed)? {
         report.coverage(&account.map_err(failed)?);
     }
+    report.calls(&interchange::calls(reader)?);
     let controls = reader.controls().map_err(failed)?.controls;
     let wanted = |id: &str| catalog.is_none_or(|catalog| id == catalog);
     if let Some(id) = catalog

@@ -89,7 +89,7 @@ impl<'r, W: Write> Ocsf<'r, W> {
             "status": status,
             "message": format!("{title}: {}", finding.verdict.as_str()),
             "metadata": metadata,
-            "cloud": cloud(&finding.scope, &finding.resource),
+            "cloud": cloud(&finding.check, &finding.scope, &finding.resource),
             "compliance": self.compliance(finding, title, check),
             "finding_info": {
                 "uid": uid,
@@ -234,16 +234,18 @@ fn unmapped(report: &Report) -> Value {
     })
 }
 
-fn cloud(scope: &Scope, resource: &str) -> Value {
-    let (name, type_id, kind) = match scope.provider.as_str() {
+fn cloud(check: &CheckId, scope: &Scope, resource: &str) -> Value {
+    let (name, type_id, sort) = match scope.provider.as_str() {
         "aws" => ("AWS", 10, "AWS Account"),
+        // What is asked of the directory is asked of the tenant, and OCSF has no number for that.
+        "azure" if check.as_str().starts_with("azure.entra.") => ("Azure", 99, "Microsoft Entra Tenant"),
         "azure" => ("Azure", 13, "Azure Subscription"),
         "gcp" => ("GCP", 11, "GCP Project"),
         other => (other, 99, "Other"),
     };
     let mut cloud = json!({
         "provider": name,
-        "account": {"uid": scope.account.as_str(), "type": kind, "type_id": type_id},
+        "account": {"uid": scope.account.as_str(), "type": sort, "type_id": type_id},
         "region": scope.region.as_str(),
     });
     if let Some(partition) = partition(resource) {

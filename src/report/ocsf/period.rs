@@ -83,7 +83,7 @@ fn event(
             "uid": uuid(&["period", &uid, &fail.since.to_string(), &period.from.to_string(), &period.to.to_string()]),
             "is_truncated": fail.observed.values().any(|value| matches!(value, Shown::Cut { .. })),
         },
-        "cloud": cloud(&fail.scope, &fail.resource),
+        "cloud": cloud(&fail.check, &fail.scope, &fail.resource),
         "compliance": {
             "control": fail.check.as_str(),
             "standards": standards,

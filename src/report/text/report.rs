@@ -12,6 +12,8 @@ use crate::words::{self, count, failing, number};
 const LISTED: usize = 10;
 /// So many places of a gap are listed.
 const PLACES: usize = 3;
+/// So many operations of a source are named.
+const OPERATIONS: usize = 6;
 
 /// The report for a terminal.
 pub fn text(report: &Report, style: &Style) -> String {
@@ -261,6 +263,15 @@ fn coverage(page: &mut Page, report: &Report) {
         let states = account.states.iter().map(|(state, many)| format!("{} {}", number(*many), words::cell(*state)));
         let line = page.say().painted(Paint::Dim, "cells: ").plain(&states.collect::<Vec<_>>().join(" · "));
         page.put(4, 6, &line);
+    }
+    for source in &report.lagging {
+        let line = page.say().plain(&words::lagging_source(source)).plain(": ").plain(&words::lagging(source));
+        page.put(2, 4, &line);
+        let named = match &source.operations[..] {
+            few if few.len() <= OPERATIONS => few.join(", "),
+            many => format!("{} and {} more", many[..OPERATIONS].join(", "), many.len() - OPERATIONS),
+        };
+        page.put(4, 6, &page.say().painted(Paint::Dim, &named));
     }
     for account in &report.manifest.accounts {
         if let Some(what) = super::not_read(account.state) {

@@ -69,6 +69,7 @@ fn context() -> OpenContext {
         stats: Arc::new(Stats::default()),
         clock: Arc::new(FixedClock("2026-01-15T12:00:00Z".parse().unwrap())),
         mine: Mine::default(),
+        environment: Arc::default(),
     }
 }
 

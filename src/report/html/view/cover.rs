@@ -106,6 +106,12 @@ pub(in crate::html) fn accounts(report: &Report) -> Vec<AccountView<'_>> {
     views.into_values().collect()
 }
 
+/// Sources whose data lags: which, what was asked of them, and from when it is.
+pub(in crate::html) fn lagging(report: &Report) -> Vec<[String; 3]> {
+    let row = |source| [words::lagging_source(source), source.operations.join(", "), words::lagging(source)];
+    report.lagging.iter().map(row).collect()
+}
+
 pub(in crate::html) fn unread(group: &UnreadGroup) -> UnreadView<'_> {
     UnreadView {
         group,

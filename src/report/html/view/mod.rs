@@ -14,7 +14,7 @@ use serde::Serialize;
 use check::{FailingView, failing};
 pub(super) use check::{Known, known};
 use control::{CatalogView, catalogs};
-use cover::{AccountView, CoverageView, UnreadView, accounts, coverage, unread};
+use cover::{AccountView, CoverageView, UnreadView, accounts, coverage, lagging, unread};
 use findings::CheckView;
 use period::PeriodView;
 pub(super) use period::place;
@@ -57,6 +57,7 @@ struct RunView<'a> {
     gaps: u64,
     waived: u64,
     coverage: Vec<CoverageView<'a>>,
+    lagging: Vec<[String; 3]>,
     excluded: Vec<[String; 2]>,
     mismatch: Option<String>,
 }
@@ -123,6 +124,7 @@ impl<'a> RunView<'a> {
             gaps: report.unread.iter().map(|group| group.count).sum(),
             waived: report.checks.iter().map(|check| check.waived.count).sum(),
             coverage: coverage(report),
+            lagging: lagging(report),
             excluded: report.manifest.excluded.iter().map(|e| [excluded(e), e.reason.clone()]).collect(),
             mismatch: mismatch(report),
         }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use evidenced_model::{
-    AccountCoverage, Assurance, Because, Binary, Cause, Cell, CellState, ClockCheck, ControlStanding, ControlTotal,
-    Digest, Exclusion, Finding, GapCount, ListedAccount, Listing, LockMode, LogHead, Manifest, ObjectiveCount,
-    Principal, Provider, Refusal, RestsOn, RunStatus, Scope, Severity, Shard, Slot, Standing, Strength, Tally, Totals,
-    Verdict, VerdictCounts, WaiverRef, Window,
+    AccountCoverage, Assurance, Because, Binary, CallStats, Cause, Cell, CellState, ClockCheck, ControlStanding,
+    ControlTotal, Digest, Exclusion, Finding, GapCount, ListedAccount, Listing, LockMode, LogHead, Manifest,
+    ObjectiveCount, Principal, Provider, Refusal, RestsOn, RunStatus, Scope, Severity, Shard, Slot, Standing, Strength,
+    Tally, Totals, Verdict, VerdictCounts, WaiverRef, Window,
 };
 use evidenced_report::{
     Automatable, CatalogText, CheckText, ControlText, Evidence, Header, Limits, Report, ReportBuilder, StatementRef,
@@ -198,6 +198,33 @@ pub(crate) fn standings() -> Vec<ControlStanding> {
     cloud.catalog = "iso27017-2026".parse().unwrap();
     list.push(cloud);
     list
+}
+
+/// Calls, of which some were answered from what was known before.
+pub(crate) fn calls() -> Vec<CallStats> {
+    let at = |text: &str| text.parse().unwrap();
+    let call = |operation: &str, captured: Option<&str>| CallStats {
+        account: ACCOUNT.parse().unwrap(),
+        captured: captured.map(at),
+        captured_before: None,
+        denied: 0,
+        error: 0,
+        first: at("2026-01-31T10:00:06Z"),
+        last: at("2026-01-31T10:00:07Z"),
+        ok: 1,
+        operation: operation.to_owned(),
+        provider: aws(),
+        region: "global".parse().unwrap(),
+        retries: 0,
+        samples: Vec::new(),
+        throttled: 0,
+    };
+    let graph = CallStats {
+        captured_before: Some(at("2026-01-31T10:01:00Z")),
+        provider: "azure".parse().unwrap(),
+        ..call("resourcegraph:StorageAccounts", None)
+    };
+    vec![call("iam:GetCredentialReport", Some("2026-01-31T08:12:00Z")), call("s3:ListBuckets", None), graph]
 }
 
 pub(crate) fn coverage() -> Vec<AccountCoverage> {
@@ -409,6 +436,7 @@ pub(crate) fn findings() -> Vec<Finding> {
 pub(crate) fn rich() -> Report {
     let mut report = ReportBuilder::new(header(), Limits::default());
     texts(&mut report);
+    report.calls(&calls());
     for account in coverage() {
         report.coverage(&account);
     }

@@ -217,6 +217,7 @@ fn call(at: Timestamp) -> CallStats {
     CallStats {
         account: Account::parse("123456789012").unwrap(),
         captured: None,
+        captured_before: None,
         denied: 0,
         error: 0,
         first: at,

@@ -441,6 +441,7 @@ fn calls(now: Timestamp) -> evidenced_model::Calls {
     let call = evidenced_model::CallStats {
         account: "123456789012".parse().unwrap(),
         captured: None,
+        captured_before: None,
         denied: 0,
         error: 0,
         first: now,
