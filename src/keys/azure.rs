@@ -9,16 +9,17 @@ use azure_core::error::ErrorKind;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{ClientOptions, Context, ExponentialRetryOptions, Method, Pipeline, Request, RetryOptions, Url};
 use azure_identity::{
-    ClientSecretCredential, DeveloperToolsCredential, ManagedIdentityCredential, WorkloadIdentityCredential,
+    ClientSecretCredential, DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidenced_model::Digest;
-use evidenced_seal::{KeyError, PublicKey, Signer};
+use evidenced_seal::{KeyError, Signer};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::open::AzureClient;
+use crate::open::{AzureClient, Settings};
 use crate::remote::{Named, Service, start};
 use crate::{KeyUri, ecdsa};
 
@@ -36,11 +37,11 @@ struct Vault {
 pub(crate) fn open(
     uri: &KeyUri,
     key: (String, String, Option<String>),
-    client: Option<AzureClient>,
-    known: Option<PublicKey>,
+    settings: &Settings,
 ) -> Result<Arc<dyn Signer>, KeyError> {
-    start(uri, known, async move |name: Named| {
-        let credential = credential(client.clone()).map_err(|error| name.refused(error))?;
+    let (client, identity) = (settings.azure_client.clone(), settings.azure_identity.clone());
+    start(uri, settings.known.clone(), async move |name: Named| {
+        let credential = credential(client.clone(), identity.clone()).map_err(|error| name.refused(error))?;
         Vault::new(name, key.clone(), credential, ClientOptions::default())
     })
 }
@@ -159,14 +160,18 @@ fn failed(name: &Named, call: &str, error: &azure_core::Error) -> KeyError {
 }
 
 /// The service principal, or whatever this place offers: workload identity, managed identity, the developer's tools.
-fn credential(client: Option<AzureClient>) -> azure_core::Result<Arc<dyn TokenCredential>> {
+fn credential(client: Option<AzureClient>, identity: Option<String>) -> azure_core::Result<Arc<dyn TokenCredential>> {
     if let Some(AzureClient { tenant, client, secret }) = client {
         return Ok(ClientSecretCredential::new(&tenant, client, secret.into(), None)?);
     }
     let mut sources: Vec<Arc<dyn TokenCredential>> = Vec::new();
     // Each of them looks for its own variables, and is left out where there are none.
     sources.extend(WorkloadIdentityCredential::new(None).map(|one| one as Arc<dyn TokenCredential>));
-    sources.extend(ManagedIdentityCredential::new(None).map(|one| one as Arc<dyn TokenCredential>));
+    let managed = ManagedIdentityCredentialOptions {
+        user_assigned_id: identity.map(UserAssignedId::ClientId),
+        ..ManagedIdentityCredentialOptions::default()
+    };
+    sources.extend(ManagedIdentityCredential::new(Some(managed)).map(|one| one as Arc<dyn TokenCredential>));
     sources.extend(DeveloperToolsCredential::new(None).map(|one| one as Arc<dyn TokenCredential>));
     Ok(Arc::new(Chain(sources)))
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     /// A service principal for Azure (tenant, client id, client secret); otherwise workload identity, managed identity
     /// and the developer's tools are tried, in this order.
     pub azure_client: Option<AzureClient>,
+    /// Which managed identity of several, by its client id.
+    pub azure_identity: Option<String>,
     /// The key's public side, as it was when its service answered last: with it, a key opens while its service is
     /// away, and signs once that is back.
     pub known: Option<PublicKey>,
@@ -51,8 +53,7 @@ pub fn open(uri: &KeyUri, settings: &Settings) -> Result<Arc<dyn Signer>, KeyErr
         }
         #[cfg(feature = "azure")]
         KeyUri::Azure { vault, name, version } => {
-            let client = settings.azure_client.clone();
-            crate::azure::open(uri, (vault.clone(), name.clone(), version.clone()), client, settings.known.clone())
+            crate::azure::open(uri, (vault.clone(), name.clone(), version.clone()), settings)
         }
         #[cfg(feature = "gcp")]
         KeyUri::Gcp { name, endpoint } => crate::gcp::open(uri, name.clone(), endpoint.clone(), settings.known.clone()),

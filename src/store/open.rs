@@ -69,6 +69,8 @@ pub struct AzureKey {
     pub sas_token: Option<String>,
     /// `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`: an application's identity.
     pub client: Option<AzureClient>,
+    /// `AZURE_CLIENT_ID`: without a secret, which managed identity of several.
+    pub identity: Option<String>,
 }
 
 /// An application of a tenant, with a secret.

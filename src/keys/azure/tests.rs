@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, HttpClient, StatusCode, Transport};
 use azure_core::time::OffsetDateTime;
-use evidenced_seal::PemSigner;
+use evidenced_seal::{PemSigner, PublicKey};
 use serde_json::Value;
 
 use super::*;

@@ -8,7 +8,8 @@ use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequest
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{ClientOptions, Context, Request};
 use azure_identity::{
-    ClientSecretCredential, DeveloperToolsCredential, ManagedIdentityCredential, WorkloadIdentityCredential,
+    ClientSecretCredential, DeveloperToolsCredential, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
+    UserAssignedId, WorkloadIdentityCredential,
 };
 use tokio::sync::OnceCell;
 
@@ -96,7 +97,11 @@ impl Identity {
             }
         }
         known.extend(WorkloadIdentityCredential::new(None).ok().map(|known| known as Arc<dyn TokenCredential>));
-        known.extend(ManagedIdentityCredential::new(None).ok().map(|known| known as Arc<dyn TokenCredential>));
+        let managed = ManagedIdentityCredentialOptions {
+            user_assigned_id: options.azure.identity.clone().map(UserAssignedId::ClientId),
+            ..ManagedIdentityCredentialOptions::default()
+        };
+        known.extend(ManagedIdentityCredential::new(Some(managed)).ok().map(|known| known as Arc<dyn TokenCredential>));
         known.extend(DeveloperToolsCredential::new(None).ok().map(|known| known as Arc<dyn TokenCredential>));
         Self { known, chosen: OnceCell::new() }
     }
