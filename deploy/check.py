@@ -218,7 +218,8 @@ class Checks:
             "persistence.enabled=false": "daemon", "persistence.size=much": "daemon", "config.seal.key=file:/k": "daemon",
             "terminationGracePeriodSeconds=20": "daemon", "config.agent.state_dir=/x": "daemon",
             "secrets[0].name=token": "daemon", "persistence.accessModes={ReadWriteOnce}": "shards",
-            "config.seal.key=": "shards", "shards.count=0": "shards",
+            "config.seal.key=": "shards", "shards.count=0": "shards", "identity.azure.tenantId=": "azure",
+            "identity.azure.clientId=": "azure",
         }
         for value, mode in bad.items():
             values = CHART / f"ci/{mode}-values.yaml"
@@ -340,6 +341,50 @@ class Checks:
             raise Failed(f"missing {sorted(wanted - set(read))}, too much {sorted(set(read) - wanted)}")
         return f"{len(read)} allowed, as the collectors ask; {len(denied)} denied"
 
+    def azure_reader(self):
+        """Whether Terraform and Bicep have the role and the consents that `evidenced permissions azure` prints."""
+        main = (DEPLOY / "terraform/azure-reader/main.tf").read_text()
+        bicep = (DEPLOY / "bicep/reader-role.bicep").read_text()
+        alone = lambda text: re.findall(r"""^\s*["']([A-Za-z0-9.*/]+)["'],?$""", text, re.M)
+        terraform = alone(main)
+        actions = [name for name in terraform if "/" in name]
+        if "*/read" not in main or "*/read" not in bicep or alone(bicep) != actions:
+            raise Failed("Terraform and Bicep differ")
+        # One name that Azure does not know, and it refuses the whole role; more than one wildcard likewise.
+        wild = [name for name in actions if "*" in name]
+        if any(name.count("*") != 1 for name in wild) or actions != sorted(set(actions)):
+            raise Failed("the list is not sorted, names something twice, or has what Azure refuses")
+        if not self.evidenced:
+            return f"{len(actions)} actions; without --evidenced not compared with the collectors"
+        print_as = lambda form: self.run(self.evidenced, "permissions", "azure", "--as", form, cwd=self.scratch).stdout
+        printed = json.loads(print_as("json"))
+        consents = [one["value"] for one in printed["graphApplicationPermissions"]["resourceAccess"]]
+        if printed["role"]["Actions"] != ["*/read", *actions]:
+            missing, more = set(printed["role"]["Actions"]) - set(actions), set(actions) - set(printed["role"]["Actions"])
+            raise Failed(f"missing {sorted(missing - {'*/read'})}, too much {sorted(more)}")
+        if consents != [name for name in terraform if "/" not in name]:
+            raise Failed(f"consents: {', '.join(consents)}")
+        path = self.scratch / "printed.tf"
+        path.write_text(print_as("terraform"))
+        try:
+            self.run("terraform", "fmt", "-check", path)
+        except Skipped:
+            return f"{len(actions)} actions, {len(consents)} consents, as the collectors ask; what is printed was not parsed"
+        return f"{len(actions)} actions, {len(consents)} consents, as the collectors ask; what is printed parses"
+
+    def bicep(self):
+        """Bicep's own compiler, and the role that comes of it, as Resource Manager would get it."""
+        built = json.loads(self.run("bicep", "build", "--stdout", DEPLOY / "bicep/reader-role.bicep").stdout)
+        kinds = sorted(one["type"] for one in built["resources"])
+        if kinds != ["Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/roleDefinitions"]:
+            raise Failed(f"it makes {kinds}")
+        if not self.evidenced:
+            return
+        path = self.scratch / "printed.bicep"
+        path.write_text(self.run(self.evidenced, "permissions", "azure", "--as", "bicep", cwd=self.scratch).stdout)
+        self.run("bicep", "build", "--stdout", path)
+        return "and what is printed"
+
     def configs(self):
         import yaml
 
@@ -382,7 +427,9 @@ class Checks:
         self.check("metrics are known", self.metrics)
         self.check("terraform", self.terraform)
         self.check("cloudformation", self.stacks)
-        self.check("reader roles", self.reader)
+        self.check("reader roles of AWS", self.reader)
+        self.check("reader role of Azure", self.azure_reader)
+        self.check("bicep", self.bicep)
         self.check("configs", self.configs)
 
 

@@ -7,5 +7,7 @@ pub(crate) fn clouds() -> Vec<Box<dyn Cloud>> {
     vec![
         #[cfg(feature = "aws")]
         Box::new(evidenced_aws::Aws),
+        #[cfg(feature = "azure")]
+        Box::new(evidenced_azure::Azure::default()),
     ]
 }

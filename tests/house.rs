@@ -29,6 +29,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("evidenced-tell", &["evidenced-model"]),
     ("evidenced-kit", &["evidenced-model"]),
     ("evidenced-aws", &["evidenced-kit", "evidenced-model"]),
+    ("evidenced-azure", &["evidenced-kit", "evidenced-model"]),
+    ("evidenced-replay", &[]),
     (
         "evidenced-agent",
         &[
@@ -49,7 +51,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "evidenced-tell",
         ],
     ),
-    ("evidenced", &["evidenced-agent", "evidenced-aws", "evidenced-kit", "evidenced-mappings"]),
+    ("evidenced", &["evidenced-agent", "evidenced-aws", "evidenced-azure", "evidenced-kit", "evidenced-mappings"]),
     ("evidenced-bench", &["evidenced-agent", "evidenced-kit", "evidenced-model", "evidenced-seal", "evidenced-store"]),
     (
         "evidenced-fuzz",
@@ -280,7 +282,7 @@ fn kinds_stand_in_files_of_their_name_with_sorted_checks() {
         assert!(text.contains(&format!("kind: {name}\n")), "{} describes another kind", shown(&path));
         let provider = path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
         assert!(name.starts_with(&format!("{provider}.")), "{} stands in the wrong folder", shown(&path));
-        for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("- id: ")) {
+        for line in text.lines().filter_map(|line| line.strip_prefix("  - id: ")) {
             let id = line.trim().to_owned();
             assert!(id.starts_with(&format!("{provider}.")), "{}: {id} is of another cloud", shown(&path));
             assert!(seen.insert(id.clone()), "{id} stands twice");

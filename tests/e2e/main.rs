@@ -3,6 +3,8 @@
 #![expect(clippy::print_stdout, reason = "the deny matrix is a table for people")]
 
 mod auditors;
+mod azure_vendor;
+mod clouds;
 mod company;
 mod config;
 mod daemon;

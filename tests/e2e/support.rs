@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use evidenced_replay::World;
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::venv::Venv;
@@ -40,10 +41,19 @@ pub(crate) fn dsse() -> Dsse {
     Dsse::new(Venv::ensure(target(), "dsse").unwrap())
 }
 
+/// The tenant of every world of Azure.
+pub(crate) const AZURE_TENANT: &str = "00000000-0000-0000-0000-0000000000ff";
+
+/// A tenant of Azure with two subscriptions.
+pub(crate) fn azure_world() -> World {
+    World::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay/azure"), "world")
+}
+
 /// One agent: a folder with its config, state and store.
 pub(crate) struct Agent {
     folder: TempDir,
     credentials: Option<(String, String)>,
+    azure: bool,
 }
 
 impl Agent {
@@ -61,7 +71,13 @@ impl Agent {
         let folder = TempDir::with_prefix("evidenced-").unwrap();
         std::fs::write(folder.path().join("evidenced.yaml"), config).unwrap();
         let credentials = Some(("AKIAEXAMPLEEXAMPLE00".to_owned(), "not-a-secret".to_owned()));
-        Self { folder, credentials }
+        Self { folder, credentials, azure: false }
+    }
+
+    /// The same with an application's secret for Azure, which only a test server takes.
+    #[must_use]
+    pub(crate) fn with_azure(self) -> Self {
+        Self { azure: true, ..self }
     }
 
     /// The same with these credentials, or none at all.
@@ -104,6 +120,12 @@ impl Agent {
             .stdin(Stdio::null());
         if let Some((id, secret)) = &self.credentials {
             command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
+        }
+        if self.azure {
+            command
+                .env("AZURE_TENANT_ID", AZURE_TENANT)
+                .env("AZURE_CLIENT_ID", "00000000-0000-0000-0000-0000000000aa")
+                .env("AZURE_CLIENT_SECRET", "not-a-secret");
         }
         command
     }

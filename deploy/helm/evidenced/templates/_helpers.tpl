@@ -67,6 +67,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (eq .Values.mode "daemon") (not .Values.token.existingSecret) }}
 {{- fail "token.existingSecret: name a secret with the token for the endpoint; values.yaml says how to make one" }}
 {{- end }}
+{{- if and .Values.identity.azure.federatedToken (not (and .Values.identity.azure.clientId .Values.identity.azure.tenantId)) }}
+{{- fail "identity.azure: federatedToken needs clientId and tenantId" }}
+{{- end }}
 {{- if hasPrefix "file:" $key }}
 {{- if not (hasPrefix "file:/var/lib/evidenced/" $key) }}
 {{- fail "config.seal.key: a file from a Secret is refused, since its group can read it; name a key service, or leave it out: the key is made in the state folder" }}

@@ -6,7 +6,7 @@ annotations:
 {{- end }}
 labels:
   {{- include "evidenced.labels" . | nindent 2 }}
-  {{- if .Values.identity.azure.clientId }}
+  {{- if and .Values.identity.azure.clientId (not .Values.identity.azure.federatedToken) }}
   azure.workload.identity/use: "true"
   {{- end }}
   {{- with .Values.podLabels }}
@@ -72,6 +72,16 @@ volumes:
       secretName: {{ .existingSecret }}
       defaultMode: 0440
   {{- end }}
+  {{- if .Values.identity.azure.federatedToken }}
+  - name: azure-token
+    projected:
+      defaultMode: 0440
+      sources:
+        - serviceAccountToken:
+            audience: api://AzureADTokenExchange
+            expirationSeconds: 3600
+            path: token
+  {{- end }}
   {{- with .Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -110,7 +120,24 @@ volumeMounts:
     mountPath: /run/secrets/{{ .name }}
     readOnly: true
   {{- end }}
+  {{- if .Values.identity.azure.federatedToken }}
+  - name: azure-token
+    mountPath: /run/secrets/azure.federated
+    readOnly: true
+  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* What AKS's webhook would set; the token file is read again whenever it is used. */}}
+{{- define "evidenced.identityEnv" -}}
+{{- if .Values.identity.azure.federatedToken }}
+- name: AZURE_CLIENT_ID
+  value: {{ .Values.identity.azure.clientId }}
+- name: AZURE_TENANT_ID
+  value: {{ .Values.identity.azure.tenantId }}
+- name: AZURE_FEDERATED_TOKEN_FILE
+  value: /run/secrets/azure.federated/token
+{{- end }}
 {{- end }}
