@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what a run costs, held against the bars. Counts, bytes and CPU seconds, not wall time.
 
+mod azure;
 mod period;
 mod serve;
 mod verify;
@@ -20,7 +21,7 @@ use crate::tools::{cargo, target, target_of};
 const SYNTHETIC: u64 = 1_000_000;
 
 /// What can be measured by itself.
-const PARTS: [&str; 8] = ["aws", "kernels", "pages", "period", "serve", "store", "synthetic", "verify"];
+const PARTS: [&str; 9] = ["aws", "azure", "kernels", "pages", "period", "serve", "store", "synthetic", "verify"];
 /// Where a static program can be built.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -36,6 +37,7 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
     println!("building for release");
     // As it is shipped: static, with nothing beside it.
     let mut build = cargo(&["build", "--release", "--target", TRIPLE, "-p", "evidenced", "-p", "evidenced-bench"]);
+    build.args(["-p", "evidenced-replay"]);
     build.env("LC_ALL", "C").env("RUSTFLAGS", "-C target-feature=+crt-static");
     xtask::venv::run(&mut build, "cargo build")?;
     let release = target.join(TRIPLE).join("release");
@@ -46,6 +48,9 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
             let bench = Bench::new(&release.join("evidenced"), &folder.join(format!("moto-{count}")), &venv)?;
             aws(&bench, &venv, count, cpu, memory, &mut board)?;
         }
+    }
+    if wanted("azure") {
+        azure::run(&release, &folder, &venv, &mut board)?;
     }
     if wanted("kernels") {
         kernels(&mut board)?;

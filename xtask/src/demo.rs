@@ -6,26 +6,59 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use xtask::Moto;
 use xtask::venv::Venv;
+use xtask::{Moto, Replay};
 
-use crate::tools::{evidenced, target};
+use crate::tools::{evidenced, replay, target};
 
 /// How many findings are shown.
 const SHOWN: usize = 8;
 
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clouds {
+    /// An emulator of AWS.
+    Aws,
+    /// A server with Azure's own example answers.
+    Azure,
+    /// Both in one run.
+    All,
+}
+
+impl Clouds {
+    /// By its name on the command line.
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        match name {
+            "aws" => Ok(Self::Aws),
+            "azure" => Ok(Self::Azure),
+            "all" => Ok(Self::All),
+            other => bail!("--cloud is aws, azure or all, and not {other:?}"),
+        }
+    }
+}
+
 /// Collects from a small company, verifies the evidence, writes the report.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(clouds: Clouds) -> Result<()> {
     let target = target()?;
     let venv = Venv::ensure(&target, "moto")?;
     println!("building evidenced");
     let program = evidenced()?;
-    println!("starting moto, an AWS emulator, and filling it with a small company");
-    let moto = Moto::start(&venv)?;
-    moto.seed("seed_company.py", &[])?;
+    let moto = (clouds != Clouds::Azure).then(|| {
+        println!("starting moto, an AWS emulator, and filling it with a small company");
+        Moto::start(&venv)
+    });
+    let moto = moto.transpose()?;
+    if let Some(moto) = &moto {
+        moto.seed("seed_company.py", &[])?;
+    }
+    let azure = (clouds != Clouds::Aws).then(|| {
+        println!("starting a server that answers as Azure does, with the vendor's own examples");
+        Replay::start(&replay()?, "world")
+    });
+    let azure = azure.transpose()?;
 
     let demo = Demo { program, folder: fresh(&target.join("demo"))? };
-    demo.configure(&moto.url())?;
+    demo.configure(moto.as_ref().map(Moto::url).as_deref(), azure.as_ref().map(Replay::url).as_deref())?;
     println!("\n$ evidenced collect");
     // Ends 3: the emulator does not serve everything, and what was not read is a gap, never a pass.
     print!("{}", demo.evidenced(&["collect"], &[0, 3])?);
@@ -52,11 +85,15 @@ impl Demo {
         self.folder.join("evidenced.yaml")
     }
 
-    fn configure(&self, endpoint: &str) -> Result<()> {
+    fn configure(&self, aws: Option<&str>, azure: Option<&str>) -> Result<()> {
         let folder = self.folder.display();
+        let aws = aws.map_or_else(String::new, |url| {
+            format!("  - aws:\n      regions: [eu-central-1, us-east-1]\n      endpoint_url: {url}\n")
+        });
+        let azure = azure.map_or_else(String::new, |url| format!("  - azure:\n      endpoint_url: {url}\n"));
         let config = format!(
             "agent:\n  id: demo\n  state_dir: {folder}/state\n\
-             targets:\n  - aws:\n      regions: [eu-central-1, us-east-1]\n      endpoint_url: {endpoint}\n\
+             targets:\n{aws}{azure}\
              store:\n  url: file://{folder}/evidence\n\
              frameworks: [iso27001-2022, iso27017-2015]\n"
         );
@@ -89,7 +126,10 @@ pub(crate) fn emulated(command: &mut Command) {
         .env("AWS_REGION", "eu-central-1")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AZURE_TENANT_ID", "00000000-0000-0000-0000-0000000000ff")
+        .env("AZURE_CLIENT_ID", "00000000-0000-0000-0000-0000000000aa")
+        .env("AZURE_CLIENT_SECRET", "not-a-secret");
 }
 
 /// An empty folder.

@@ -5,4 +5,7 @@ pub mod installed;
 pub mod peers;
 pub mod venv;
 
-pub use peers::{Azurite, Certomancer, Dsse, FakeGcs, Interchange, Ministack, Moto, Proxy, Retaining, S3sFs};
+pub use peers::{
+    AzureModels, Azurite, Certomancer, Dsse, FakeGcs, Interchange, Issuer, Ministack, Moto, Proxy, Replay, Retaining,
+    S3sFs,
+};

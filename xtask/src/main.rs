@@ -14,7 +14,8 @@ mod tools;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports
+cargo xtask demo          starts an AWS emulator, fills it with a small company, collects, verifies and reports;
+                          --cloud azure in place of it a server with the vendor's example answers, --cloud all both
 cargo xtask test          sets up every test peer and runs all tests
 cargo xtask deny-matrix   denies every AWS operation once and shows what that costs
 cargo xtask crash-matrix  ends the program at every named place, and shows that nothing is lost; or only at those
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match &arguments[..] {
-        ["demo"] => demo::run(),
+        ["demo"] => demo::run(demo::Clouds::Aws),
+        ["demo", "--cloud", name] => demo::Clouds::parse(name).and_then(demo::run),
         ["test"] => test::run(),
         ["deny-matrix"] => test::deny_matrix(),
         ["crash-matrix", places @ ..] => crash::run(places),

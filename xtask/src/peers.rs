@@ -1,6 +1,7 @@
 //! Servers that are not ours: started on a free port of loopback, and gone with whoever started them.
 
 mod authority;
+mod azure;
 mod interchange;
 mod stores;
 
@@ -12,8 +13,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::http;
-use crate::venv::{Venv, run};
+use crate::venv::{Venv, run, workspace};
 pub use authority::Certomancer;
+pub use azure::{AzureModels, Issuer};
 pub use interchange::Interchange;
 pub use stores::{Azurite, FakeGcs, Ministack, Retaining, S3sFs};
 
@@ -47,6 +49,34 @@ impl Drop for Server {
         drop(self.child.stdin.take());
         // It has nothing to finish, and must be gone when its port is used again. What runs it ends it first.
         let _ = self.child.wait();
+    }
+}
+
+/// Our own server that answers as Azure does, from the vendor's example answers: `tests/replay`.
+#[derive(Debug)]
+pub struct Replay {
+    server: Server,
+}
+
+impl Replay {
+    /// Starts it with a world of `tests/replay/azure`. `program` is the built server.
+    pub fn start(program: &Path, world: &str) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg(workspace().join("tests/replay/azure")).arg(world);
+        Ok(Self { server: Server::start(command)? })
+    }
+
+    /// Queries of Resource Graph that came, that were refused for its quota, and that were refused one after the other.
+    pub fn queries(&self) -> Result<[u64; 3]> {
+        let counts = crate::http::expect(self.server.port, "GET", "/_replay/refused", &[], "")?;
+        let counts: serde_json::Value = serde_json::from_str(&counts).context("read the server's counts")?;
+        let count = |name: &str| counts[name].as_u64().with_context(|| format!("the server does not count {name}"));
+        Ok([count("queries")?, count("refused")?, count("in_a_row")?])
+    }
+
+    /// Its endpoint.
+    pub fn url(&self) -> String {
+        self.server.url()
     }
 }
 

@@ -42,9 +42,11 @@ pub(crate) fn peers() -> Result<()> {
     Venv::ensure(&target, "fake-gcs")?;
     Venv::ensure(&target, "schemathesis")?;
     Venv::ensure(&target, "interchange")?;
+    Venv::ensure(&target, "azure-models")?;
     tools(&["npm"])?;
     installed::promtool(&target)?;
     installed::npm(&target, "azurite")?;
+    installed::npm(&target, "oauth2-mock-server")?;
     installed::cargo(&target, "s3s-fs", "binary")?;
     tools(&["jq", "openssl", "zstd"])
 }

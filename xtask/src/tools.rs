@@ -33,6 +33,15 @@ pub(crate) fn evidenced() -> Result<PathBuf> {
     Ok(target()?.join("debug/evidenced"))
 }
 
+/// Builds the server that answers as Azure does, and says where it is.
+pub(crate) fn replay() -> Result<PathBuf> {
+    run(
+        &mut cargo(&["build", "--quiet", "--package", "evidenced-replay", "--package", "evidenced"]),
+        "build the server",
+    )?;
+    Ok(target()?.join("debug/evidenced-replay"))
+}
+
 /// Whether a command can be started and ends well.
 pub(crate) fn works(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
