@@ -1,10 +1,12 @@
 //! The server: a thread of its own, the loop that takes connections, and the handle that stops it.
 
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -213,11 +215,19 @@ async fn talk(
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Watched::new(stream, Arc::clone(&seat), write)), service);
     let mut connection = pin!(connection);
+    // An answer that is ready when it is to stop says that it is the last.
     let mut ended = tokio::select! {
         biased;
-        ended = &mut connection => Some(ended),
         _ = stop.changed() => None,
+        ended = &mut connection => Some(ended),
     };
+    if ended.is_none() && seat.is_quiet() {
+        // Perhaps a request has come that nobody has looked at yet.
+        ended = match poll_fn(|task| Poll::Ready(connection.as_mut().poll(task))).await {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        };
+    }
     if ended.is_none() {
         if seat.is_quiet() {
             // Half a head is no request: waiting for the rest of it would hold the end for as long as a head may take.
