@@ -1,5 +1,6 @@
 //! The built-in kinds, checks and mappings, and what the config adds to them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,28 @@ pub(crate) fn library(loaded: &Loaded) -> Result<Arc<Library>, Ended> {
     with_examples(loaded).map(Library::without_examples).map(Arc::new)
 }
 
-/// The same with the examples.
+/// What a run of these targets can use of it: the built-in kinds of other clouds would only take memory.
+pub(crate) fn targeted(library: Arc<Library>, loaded: &Loaded) -> Arc<Library> {
+    let mut targets = loaded.config.targets.iter().flat_map(|target| target.keys());
+    let built_in: BTreeSet<&str> = evidenced_mappings::kinds().iter().filter_map(|(path, _)| cloud_of(path)).collect();
+    let targeted: BTreeSet<&str> =
+        built_in.iter().copied().filter(|cloud| targets.clone().any(|t| t == cloud)).collect();
+    match Arc::try_unwrap(library) {
+        Ok(library) if targets.next().is_some() => Arc::new(library.only(|kind| {
+            let cloud = kind.provider();
+            targeted.contains(cloud) || !built_in.contains(cloud)
+        })),
+        Ok(library) => Arc::new(library),
+        Err(shared) => shared,
+    }
+}
+
+/// The cloud of a built-in file: the folder that it is in.
+fn cloud_of(path: &str) -> Option<&str> {
+    path.rsplit('/').nth(1)
+}
+
+/// Every kind, check and parameter, with the checks' examples.
 pub(crate) fn with_examples(loaded: &Loaded) -> Result<Library, Ended> {
     let mut files = builtin_files();
     for (index, folder) in loaded.config.checks.dirs.iter().enumerate() {
@@ -76,4 +98,35 @@ fn add_folder(folder: &Path, files: &mut Vec<(String, String)>) -> std::io::Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use evidenced_check::{Judge, Settings};
+
+    use super::*;
+
+    fn targeted_by(targets: &str) -> Library {
+        let mut loaded = Loaded::load(None, &[], &[]).map_err(|ended| ended.message).unwrap();
+        loaded.config.targets =
+            targets.split_whitespace().map(|name| [(name.to_owned(), serde_json::json!({}))].into()).collect();
+        Arc::into_inner(targeted(builtin(), &loaded)).unwrap()
+    }
+
+    #[test]
+    fn checks_of_clouds_that_nobody_reads_are_known_and_not_kept() {
+        let clouds = |library: &Library| -> BTreeSet<String> {
+            library.kinds().map(|kind| kind.decl.kind.provider().to_owned()).collect()
+        };
+        let aws = targeted_by("aws");
+        assert_eq!(clouds(&aws), ["aws".to_owned()].into());
+        assert_eq!(clouds(&targeted_by("")), clouds(&builtin()), "without a target, nothing is left out");
+        let off = |id: &str| {
+            let disabled = [id.parse().unwrap()].into();
+            Settings { disabled, ..Settings::at("2026-11-25T00:00:00Z".parse().unwrap()) }
+        };
+        let aws = Arc::new(aws);
+        assert!(Judge::compile(&aws, off("azure.storage.versioning")).is_ok());
+        assert!(Judge::compile(&aws, off("azure.storage.nothing")).is_err());
+    }
 }

@@ -332,7 +332,7 @@ fn check_settings(library: &Library, settings: &Settings) -> Result<(), Settings
         }
     }
     for id in settings.disabled.iter().chain(settings.only.iter().flatten()) {
-        if library.check(id).is_none() {
+        if library.check(id).is_none() && !library.left_out.contains(id) {
             let hint = hint(id.as_str(), library.checks().map(|(_, check)| check.id.as_str()));
             return Err(SettingsError::UnknownCheck { id: id.to_string(), hint });
         }

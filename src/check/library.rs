@@ -33,6 +33,8 @@ pub struct Library {
     pub(crate) kinds: BTreeMap<KindId, Kind>,
     pub(crate) params: BTreeMap<String, ParamDecl>,
     pub(crate) env: Arc<Env>,
+    /// Checks that are known and that nobody will run.
+    pub(crate) left_out: BTreeSet<CheckId>,
 }
 
 impl std::fmt::Debug for Library {
@@ -111,7 +113,7 @@ impl Library {
             }
         }
         if errors.is_empty() {
-            Ok(Self { kinds, params, env })
+            Ok(Self { kinds, params, env, left_out: BTreeSet::new() })
         } else {
             errors.sort();
             errors.dedup();
@@ -127,6 +129,16 @@ impl Library {
                 *check = Arc::new(Check { examples: Examples::default(), ..Check::clone(check) });
                 plan.check = Arc::clone(check);
             }
+        }
+        self
+    }
+
+    /// The same with these kinds only. Settings may still speak of the checks that are left out.
+    #[must_use]
+    pub fn only(mut self, keep: impl Fn(&KindId) -> bool) -> Self {
+        let gone: Vec<KindId> = self.kinds.keys().filter(|kind| !keep(kind)).cloned().collect();
+        for kind in gone.iter().filter_map(|kind| self.kinds.remove(kind)) {
+            self.left_out.extend(kind.checks.iter().map(|check| check.id.clone()));
         }
         self
     }

@@ -32,6 +32,7 @@ pub(crate) fn run(context: &Context, options: &Collect) -> Result<Exit, Ended> {
     check_globs(context, &options.collectors)?;
     let (library, mapping) = (catalogue::library(&loaded)?, catalogue::chosen_mapping(&loaded)?);
     let declared = Declared::check(&loaded, &library, SystemClock.now())?;
+    let library = catalogue::targeted(library, &loaded);
     let store = store(&loaded)?;
     let state = State::open(&loaded)?;
     let (signer, new) = sealing::signer(&loaded)?;

@@ -47,6 +47,7 @@ impl Rules {
         let declared = Declared::check(loaded, &library, now)?;
         let settings = declared.settings(loaded, Timestamp::UNIX_EPOCH);
         evidenced_check::Judge::compile(&library, settings).map_err(|error| loaded.wrong_checks(&error))?;
+        let library = catalogue::targeted(library, loaded);
         Ok(Self { library, mapping: catalogue::chosen_mapping(loaded)?, declared })
     }
 }
